@@ -1,0 +1,57 @@
+# One virtual environment, made from the lock with hashes; every target makes what it needs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+DATA   ?=
+ARGS   ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit faults memory lint format bench lock clean
+
+help:  ## Say what each target does.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# Where the packages of the lock are there already, the script installs the project alone: programs may be running in it.
+$(READY): requirements.lock pyproject.toml scripts/make_venv.py
+	@command -v $(PYTHON) >/dev/null || { echo 'b2stream: there is no $(PYTHON) here: install Python 3.11 or later, or say `make PYTHON=/path/to/python ...`' >&2; exit 1; }
+	@$(PYTHON) scripts/make_venv.py "$(VENV)"
+	@touch $(READY)
+
+setup: $(READY)  ## Make the virtual environment from the lock with hashes.
+
+demo: $(READY)  ## Carry simulated station files through the whole chain, break it on the way, check the result (DATA=DIR: your files; ARGS: options).
+	@$(BIN)/b2stream demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+test: $(READY)  ## Run lint, types and every test that CI runs.
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest
+
+faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them).
+	@B2STREAM_FAULTS=all $(BIN)/python -m pytest tests/faults
+
+unit: $(READY)  ## Run the unit tests only.
+	@$(BIN)/python -m pytest tests/unit
+
+memory: $(READY)  ## Measure the processor's memory: a file of 1 GB, and 10,000 open attempts with 1,024 file descriptors.
+	@B2STREAM_FAULTS=all $(BIN)/python -m pytest -rP tests/integration/processor/test_memory.py
+
+lint: $(READY)  ## Check format, lint, types and the borders between folders.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(READY)  ## Format the code.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## Measure throughput beside its ceilings and record the result.
+	@$(BIN)/python -m tests.benchmarks
+
+lock:  ## Write requirements.lock again from pyproject.toml (needs uv on the PATH).
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock
+	sed -i '1i # Every dependency of programs, sandbox and tests, with hashes: make lock writes it. Addresses stay out of it.' requirements.lock
+
+clean:  ## Remove the virtual environment and what the sandbox left.
+	rm -rf "$(VENV)" .b2stream

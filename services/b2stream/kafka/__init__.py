@@ -1,0 +1,7 @@
+"""The edge to Kafka: the only folder that knows confluent-kafka. What the library raises is translated to the error tree here."""
+
+from b2stream.kafka.admin import wait_until_answers
+from b2stream.kafka.consumer import Consumer, LogRange, read_range
+from b2stream.kafka.producer import Delivered, Producer
+
+__all__ = ["Consumer", "Delivered", "LogRange", "Producer", "read_range", "wait_until_answers"]

@@ -1,0 +1,187 @@
+"""Asking and telling the cluster: topics, their settings, the offsets of groups."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer as _Consumer
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # imported there, but not declared as exports
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from b2stream.kafka.consumer import LogRange
+from b2stream.kafka.settings import client_settings, translated
+
+_ANSWER_S = 15.0
+_NO_COORDINATOR_YET = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError._WAIT_COORD,
+}
+_OLD_LEADER = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+}
+
+
+def wait_until_answers(bootstrap: str, timeout_s: float, give_up: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until a broker at `bootstrap` answers a request for its topics; False after `timeout_s` or once `give_up()`.
+
+    An open port is not enough: a starting broker accepts connections long before it serves them, and it answers with an
+    empty list of brokers until its controller has let it in.
+    """
+    # Nobody is there at first, so librdkafka's growing pauses between connection attempts would only add to the wait.
+    settings: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 100,
+    }
+    admin = AdminClient({**settings, "log_level": 0, "socket.timeout.ms": 2000})
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline and not give_up():
+        try:
+            if admin.list_topics(timeout=1.0).brokers:
+                return True
+        except KafkaException:
+            continue
+        time.sleep(0.05)
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """A topic as Kafka describes it."""
+
+    topic_id: str
+    partitions: int
+    config: dict[str, str]
+
+
+class Admin:
+    """Creates and describes topics, reads and writes the offsets of groups."""
+
+    def __init__(self, bootstrap: str, client_id: str = "b2stream-admin") -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._admin = AdminClient(client_settings(bootstrap, client_id))
+
+    def create_topic(self, name: str, partitions: int, replication: int, config: dict[str, str]) -> bool:
+        """Create a topic; False where it is there already."""
+        new = NewTopic(name, num_partitions=partitions, replication_factor=replication, config=config)
+        try:
+            self._admin.create_topics([new], request_timeout=_ANSWER_S)[name].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise translated(error) from error
+        self._wait_until_known(name)
+        return True
+
+    def _wait_until_known(self, name: str) -> None:
+        """The controller makes a topic; the brokers learn of it a moment later, and until then say "unknown topic"."""
+        deadline = time.monotonic() + _ANSWER_S
+        while time.monotonic() < deadline:
+            try:
+                self._admin.describe_topics(TopicCollection([name]), request_timeout=_ANSWER_S)[name].result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise translated(error) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic."""
+        try:
+            self._admin.delete_topics([name], request_timeout=_ANSWER_S)[name].result()
+        except KafkaException as error:
+            raise translated(error) from error
+
+    def topic(self, name: str) -> TopicFacts:
+        """Describe a topic. Raises ConfigurationError where there is none, Retryable where nobody answers."""
+        try:
+            names = TopicCollection([name])
+            described = self._admin.describe_topics(names, request_timeout=_ANSWER_S)[name].result()
+            resource = ConfigResource(ResourceType.TOPIC, name)
+            config = self._admin.describe_configs([resource], request_timeout=_ANSWER_S)[resource].result()
+        except KafkaException as error:
+            raise translated(error) from error
+        values = {each.name: each.value for each in config.values()}
+        return TopicFacts(str(described.topic_id), len(described.partitions), values)
+
+    def offsets_retention_ms(self) -> int:
+        """How long the brokers keep the offsets of a group without members: the shortest of all."""
+        try:
+            brokers = self._admin.list_topics(timeout=_ANSWER_S).brokers
+            asked = [ConfigResource(ResourceType.BROKER, str(number)) for number in brokers]
+            answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_S).values()
+            minutes = [int(answer.result()["offsets.retention.minutes"].value) for answer in answers]
+        except KafkaException as error:
+            raise translated(error) from error
+        return min(minutes) * 60_000
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        """Committed offset by partition; partitions without one are left out."""
+        asked = [TopicPartition(topic, partition) for partition in range(partitions)]
+        answer = self._of_group(group, lambda consumer: consumer.committed(asked, timeout=_ANSWER_S))
+        return {each.partition: each.offset for each in answer if each.offset >= 0}
+
+    def set_committed(self, group: str, topic: str, offsets: dict[int, int]) -> None:
+        """Set a group's offsets; Kafka refuses while the group has members (Retryable)."""
+        wanted = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+        self._of_group(group, lambda consumer: consumer.commit(offsets=wanted, asynchronous=False) or [])
+
+    def _of_group(self, group: str, ask: Callable[[_Consumer], list[TopicPartition]]) -> list[TopicPartition]:
+        """What a consumer that joins nothing is told; asked again while the group's coordinator is being found or is loading.
+
+        librdkafka 2.16.0 ends the process (SIGSEGV in rd_kafka_cgrp_op) where an admin client's request for a group's offsets is
+        answered NOT_COORDINATOR, as right after a broker's start; a consumer gets an error that it may ask again.
+        """
+        more = {"group.id": group, "enable.auto.commit": False}
+        consumer = _Consumer(client_settings(self._bootstrap, f"{group}-offsets", **more))
+        deadline = time.monotonic() + _ANSWER_S
+        try:
+            while True:
+                try:
+                    return _all_taken(ask(consumer))
+                except KafkaException as error:
+                    if error.args[0].code() not in _NO_COORDINATOR_YET or time.monotonic() > deadline:
+                        raise translated(error) from error
+                time.sleep(0.1)  # between two questions; the answer is the condition
+        finally:
+            consumer.close()
+
+    def ranges(self, topic: str, partitions: int) -> dict[int, LogRange]:
+        """What each partition holds now."""
+        earliest = self._offsets(topic, partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
+        latest = self._offsets(topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        return {partition: LogRange(earliest[partition], latest[partition]) for partition in range(partitions)}
+
+    def _offsets(self, topic: str, partitions: int, spec: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(topic, partition): spec for partition in range(partitions)}
+        for last_try in (False, True):
+            try:
+                answers = self._admin.list_offsets(asked, request_timeout=_ANSWER_S)
+                return {each.partition: future.result().offset for each, future in answers.items()}
+            except KafkaException as error:
+                # After an election an admin client of librdkafka 2.16.0 asks with the old leader epoch for ever: take a new one.
+                if last_try or error.args[0].code() not in _OLD_LEADER:
+                    raise translated(error) from error
+                self._admin = AdminClient(client_settings(self._bootstrap, self._client_id))
+        raise AssertionError  # never reached
+
+
+def _all_taken(answer: list[TopicPartition]) -> list[TopicPartition]:
+    """The answer. Raises KafkaException for a partition's refusal, which confluent-kafka only writes beside it."""
+    for each in answer:
+        if each.error is not None:
+            raise KafkaException(each.error)
+    return answer

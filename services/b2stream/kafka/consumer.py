@@ -1,0 +1,275 @@
+"""Reading: a topic as a group, as a lone follower, or one range of one partition once more."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_NOT_AVAILABLE,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka import Consumer as _Consumer
+
+from b2stream.contracts.envelopes import Headers
+from b2stream.contracts.messages import LogMessage
+from b2stream.errors import LostOffsets, Retryable
+from b2stream.kafka.settings import client_settings, translated
+
+_log = logging.getLogger(__name__)
+
+_ANSWER_S = 10.0
+_PASSING = {
+    KafkaError._PARTITION_EOF,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TRANSPORT,
+    KafkaError._MAX_POLL_EXCEEDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogRange:
+    """What a partition holds: offsets `start` to `end - 1`."""
+
+    start: int
+    end: int
+
+
+class Consumer:
+    """Reads one topic.
+
+    With a group: partitions are shared out, `done_up_to` records progress, and a committed offset outside the log raises
+    LostOffsets (librdkafka itself would reset without a word). A group without offsets begins at the log's start.
+    Without a group: all partitions, or those given, from the beginning, the end, or `offsets` by partition; LostOffsets
+    is raised where the log does not hold such an offset.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        *,
+        client_id: str,
+        group: str | None = None,
+        partitions: list[int] | None = None,
+        from_beginning: bool = True,
+        offsets: Mapping[int, int] | None = None,
+        buffer_bytes: int = 16 << 20,
+    ) -> None:
+        self._topic = topic
+        self._group = group
+        self._lost: LostOffsets | None = None
+        self._unchecked: list[TopicPartition] = []
+        self._paused = False
+        self.on_revoked: Callable[[list[int]], None] = lambda partitions: None
+        """Called within `poll` and `close` before the group takes partitions away: the last moment to say `done_up_to`."""
+        self._consumer = _Consumer(_settings(bootstrap, client_id, group, buffer_bytes))
+        if group is not None:
+            self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked)
+        else:
+            chosen = partitions if partitions is not None else list(range(self.partition_count()))
+            begin = dict.fromkeys(chosen, OFFSET_BEGINNING)
+            if not from_beginning:
+                # The end as it is now: librdkafka would look it up later, and pass over what comes until then.
+                begin = {
+                    partition: self.range(partition).end for partition in chosen if partition not in (offsets or {})
+                }
+            begin |= offsets or {}
+            self._consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in begin.items()])
+
+    def poll(self, timeout_s: float) -> LogMessage | None:
+        """The next message, None where none came in time. Raises LostOffsets, Refused, ConfigurationError."""
+        if self._unchecked:
+            self._check(self._unchecked)
+        message = self._consumer.poll(timeout_s)
+        if self._lost is not None:
+            raise self._lost
+        if message is None:
+            return None
+        error = message.error()
+        if error is None:
+            return log_message(message)
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise LostOffsets(f"{self._topic}: {error.str()}")
+        if error.code() in _PASSING or isinstance(translated(error), Retryable):
+            return None
+        raise translated(error)
+
+    def done_up_to(self, partition: int, next_offset: int) -> None:
+        """Record that everything before `next_offset` is done. Raises Retryable where Kafka did not take it."""
+        asked = [TopicPartition(self._topic, partition, next_offset)]
+        try:
+            answers = self._consumer.commit(offsets=asked, asynchronous=False)
+        except KafkaException as error:
+            raise translated(error) from error
+        for each in answers or []:
+            if each.error is not None:  # a partition's refusal does not raise
+                raise translated(each.error)
+
+    def range(self, partition: int, timeout_s: float = _ANSWER_S) -> LogRange:
+        """What the partition holds now."""
+        return _held(self._consumer, TopicPartition(self._topic, partition), timeout_s)
+
+    def lag(self) -> int:
+        """Messages between this consumer's position and the end of its partitions, by what it last heard."""
+        lag = 0
+        for each in self._consumer.position(self._consumer.assignment()):
+            _, end = self._consumer.get_watermark_offsets(each, cached=True)
+            if end >= 0:
+                lag += max(0, end - max(each.offset, 0))
+        return lag
+
+    def pause(self) -> None:
+        """Let `poll` give no more messages. It must still be called: it keeps the membership of the group."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(self._consumer.assignment())
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        if self._paused:
+            self._paused = False
+            self._consumer.resume(self._consumer.assignment())
+
+    def partition_count(self) -> int:
+        """How many partitions the topic has. Raises Retryable (nobody answers) or ConfigurationError (no such topic)."""
+        try:
+            known = self._consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
+        except KafkaException as error:
+            raise translated(error) from error
+        if known.error is not None:
+            raise translated(known.error)
+        return len(known.partitions)
+
+    def close(self) -> None:
+        """Leave the group and close."""
+        self._consumer.close()
+
+    def _assigned(self, consumer: _Consumer, assigned: list[TopicPartition]) -> None:
+        self._unchecked = assigned
+        self._check(assigned)
+        if self._unchecked or self._lost is not None:
+            consumer.assign([])  # else librdkafka would begin to read
+
+    def _check(self, assigned: list[TopicPartition]) -> None:
+        """Check each committed offset against the log before a message is read; `poll` asks again where nobody answered."""
+        try:
+            committed = self._consumer.committed(assigned, timeout=_ANSWER_S)
+            for each in committed:
+                if each.error is not None:
+                    raise translated(each.error)
+                held = self.range(each.partition)
+                if each.offset < 0:
+                    each.offset = held.start
+                elif not held.start <= each.offset <= held.end:
+                    self._lost = LostOffsets(
+                        f"group {self._group} stands at {each.offset} of {self._topic}[{each.partition}], "
+                        f"the log holds {held.start} to {held.end}"
+                    )
+                    return
+        except (KafkaException, Retryable) as error:
+            _log.warning("offsets of group %s could not be checked, asking again: %s", self._group, error)
+            return
+        self._unchecked = []
+        self._consumer.assign(committed)
+        if self._paused:
+            self._consumer.pause(committed)
+
+    def _revoked(self, consumer: _Consumer, revoked: list[TopicPartition]) -> None:
+        self._unchecked = []
+        self.on_revoked([each.partition for each in revoked])
+
+
+def read_range(
+    bootstrap: str,
+    topic: str,
+    partition: int,
+    first: int,
+    last: int,
+    *,
+    client_id: str,
+    give_up: Callable[[], bool] = lambda: False,
+) -> Iterator[LogMessage]:
+    """Read offsets `first` to `last` of one partition once more, without a group.
+
+    Raises LostOffsets where the log does not hold `first`, Retryable once `give_up()` says so, else what Kafka's refusal means.
+    """
+    consumer = _Consumer(_settings(bootstrap, client_id, None, 8 << 20))
+    try:
+        held = _held(consumer, TopicPartition(topic, partition), _ANSWER_S)  # also says if there is no such topic
+        if not held.start <= first <= held.end:
+            raise LostOffsets(f"{topic}[{partition}] does not hold {first}, it holds {held.start} to {held.end}")
+        consumer.assign([TopicPartition(topic, partition, first)])
+        expected = first
+        while expected <= last:
+            message = consumer.poll(0.2)
+            if give_up():
+                raise Retryable(f"{topic}[{partition}] from {expected}: stopped while reading")
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
+                ours = translated(error)
+                if not isinstance(ours, Retryable):
+                    raise ours
+                _log.warning("reading %s[%d] from %d: %s", topic, partition, expected, ours)
+                continue
+            read = log_message(message)
+            if read.offset > last:
+                return
+            expected = read.offset + 1
+            yield read
+    finally:
+        consumer.close()
+
+
+def _held(consumer: _Consumer, which: TopicPartition, timeout_s: float) -> LogRange:
+    try:
+        found = consumer.get_watermark_offsets(which, timeout=timeout_s)
+    except KafkaException as error:
+        raise translated(error) from error
+    if found is None:
+        raise Retryable(f"Kafka: no answer for {which.topic}[{which.partition}] in {timeout_s} s")
+    return LogRange(*found)
+
+
+def log_message(message: Message) -> LogMessage:
+    """Our form of confluent-kafka's message."""
+    kind, milliseconds = message.timestamp()
+    return LogMessage(
+        topic=message.topic() or "",
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        key=message.key(),
+        value=message.value(),
+        headers=_headers(message.headers()),
+        appended_at_us=0 if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds * 1000,
+    )
+
+
+def _settings(bootstrap: str, client_id: str, group: str | None, buffer_bytes: int) -> dict[str, Any]:
+    return client_settings(
+        bootstrap,
+        client_id,
+        **{
+            "group.id": group or f"{client_id}-without-group",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "fetch.queue.backoff.ms": 5,  # default 1000: throttles a batch reader 4-5 times (measured with librdkafka 2.16)
+            "queued.max.messages.kbytes": buffer_bytes >> 10,
+            "fetch.message.max.bytes": 2 << 20,
+            "session.timeout.ms": 10_000,
+            "heartbeat.interval.ms": 2_000,
+        },
+    )
+
+
+def _headers(headers: Any) -> Headers:
+    return [(name, value or b"") for name, value in headers or []]

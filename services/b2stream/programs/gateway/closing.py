@@ -1,0 +1,163 @@
+"""What a gateway makes of a file before it sends a byte: blocks, digests, and the close but for its place in the series.
+
+A plan can be made again from the same file, and is the same if file, format and software read it alike; `same_blocks` says so. The
+close gets its series number and the previous close's digest only when every block is acknowledged: then it is the next of its
+series for certain.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from b2stream import __version__
+from b2stream.batches.manifest import batch_of
+from b2stream.batches.paths import split_name
+from b2stream.contracts import blocks, schemas
+from b2stream.contracts.canonical import iso_utc
+from b2stream.contracts.records import CONTAINER_FILE, BatchClosed, Relation
+from b2stream.programs.gateway.cutting import Cut, cut, cut_blocks
+from b2stream.programs.gateway.formats.base import NotReadable, Reading, Station
+from b2stream.programs.gateway.formats.registry import OPAQUE, FileReading, read_file
+from b2stream.programs.gateway.snapshot import FileChanged, Snapshot
+from b2stream.programs.gateway.watch import printable
+
+SOFTWARE = f"b2stream/{__version__}"
+NOT_PLACED_YET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file, what was read out of it, and where it is cut."""
+
+    station: str
+    snapshot: Snapshot
+    reading: FileReading
+    cuts: tuple[Cut, ...]
+    content_digest: str
+
+    def bodies(self) -> Iterator[bytes]:
+        """Record bodies of all blocks in sequence. Raises FileChanged at the end if the bytes on disk are no longer the snapshot's."""
+        return _bodies(self.station, self.snapshot, self.reading, self.cuts)
+
+
+def prepare(snapshot: Snapshot, station: Station, block_bytes: int, cuts: tuple[Cut, ...] | None = None) -> Prepared:
+    """Read a file and cut it, or cut it as `cuts` say. Raises FileChanged, also where the cuts are not this file's."""
+    assert station.station is not None
+    reading = _writable(_read(snapshot, station))
+    if cuts is None:
+        try:
+            cuts = cut(station.station, reading.series, reading.reading, snapshot.size_bytes, block_bytes)
+        except NotReadable as too_large:
+            detail = f"{reading.format}: {too_large.detail}"
+            reading = FileReading(OPAQUE, None, too_large.reason, detail, reading.names_station)
+            cuts = cut(station.station, reading.series, None, snapshot.size_bytes, block_bytes)
+    elif not cuts or cuts[-1] != Cut(reading.rows, snapshot.size_bytes):
+        raise FileChanged(f"{snapshot.name} has {reading.rows} rows and {snapshot.size_bytes} bytes")
+    digest = hashlib.sha256()
+    for body in _bodies(station.station, snapshot, reading, cuts):
+        digest.update(body)
+    return Prepared(station.station, snapshot, reading, cuts, digest.hexdigest())
+
+
+def draft(
+    prepared: Prepared, attempt: str, window_s: int, relation: Relation | None = None, supersedes: tuple[str, ...] = ()
+) -> BatchClosed:
+    """The close of a prepared file, without its place in the series (`NOT_PLACED_YET`)."""
+    reading = prepared.reading
+    stem, extension = split_name(prepared.snapshot.name)
+    start_us, stop_us = _span(reading.reading)
+    notes = dict(reading.reading.notes) if reading.reading else {}
+    if reading.names_station and reading.names_station != prepared.station:
+        notes["names_station"] = reading.names_station
+    return BatchClosed(
+        station=prepared.station,
+        series=reading.series,
+        stem=stem,
+        extension=extension,
+        name=prepared.snapshot.name,
+        attempt=attempt,
+        count=len(prepared.cuts),
+        rows=reading.rows,
+        start_us=start_us,
+        stop_us=stop_us,
+        container_format=CONTAINER_FILE,
+        schema_fingerprint=schemas.current("MeasurementBlock").fingerprint,
+        content_digest=prepared.content_digest,
+        raw_sha256=prepared.snapshot.raw_sha256,
+        raw_size_bytes=prepared.snapshot.size_bytes,
+        relation=relation,
+        series_number=NOT_PLACED_YET,
+        previous=None,
+        supersedes=supersedes,
+        input_format=reading.format,
+        opaque_reason=reading.reason if reading.opaque else None,
+        opaque_detail=printable(reading.detail) if reading.opaque else None,
+        notes={printable(key): printable(text) for key, text in notes.items()},
+        window_s=window_s,
+        software=SOFTWARE,
+    )
+
+
+def place(close: BatchClosed, last: tuple[int, str] | None) -> BatchClosed:
+    """The close with its place behind `last`: number and digest of the series' latest close."""
+    number, previous = (0, None) if last is None else (last[0] + 1, last[1])
+    return replace(close, series_number=number, previous=previous)
+
+
+def close_digest(close: BatchClosed) -> str:
+    """What the next close of the series names as `previous`."""
+    return hashlib.sha256(close.signed_bytes()).hexdigest()
+
+
+def same_blocks(one: BatchClosed, other: BatchClosed) -> bool:
+    """Whether two closes describe the same blocks of the same batch."""
+    return batch_of(one) == batch_of(other) and (one.content_digest, one.schema_fingerprint, one.count) == (
+        other.content_digest,
+        other.schema_fingerprint,
+        other.count,
+    )
+
+
+def _read(snapshot: Snapshot, station: Station) -> FileReading:
+    if snapshot.content is not None:
+        return read_file(snapshot.name, snapshot.content, station)
+    return FileReading(OPAQUE, None, "too_large", f"{snapshot.size_bytes} bytes")
+
+
+def _writable(reading: FileReading) -> FileReading:
+    """The reading, or opaque where its texts are no UTF-8 or its instants no dates: a format of another package may do either."""
+    if reading.reading is None:
+        return reading
+    texts = [text for variable in reading.reading.variables for text in (variable.name, variable.unit)]
+    for label in reading.reading.labels:
+        texts += [label.name, *label.values, *label.judges, *label.bad]
+    try:
+        for text in texts:
+            text.encode()
+        for instant_us in _span(reading.reading):
+            if instant_us is not None:
+                iso_utc(instant_us)
+    except (UnicodeEncodeError, OverflowError) as error:
+        return FileReading(OPAQUE, None, "format_error", f"{reading.format}: {error}", reading.names_station)
+    return reading
+
+
+def _bodies(station: str, snapshot: Snapshot, reading: FileReading, cuts: tuple[Cut, ...]) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    pieces = snapshot.pieces(each.end_byte for each in cuts)
+    for block in cut_blocks(station, reading.series, reading.reading, cuts, pieces):
+        assert block.raw is not None
+        digest.update(block.raw)
+        yield blocks.encode(block)
+    if digest.hexdigest() != snapshot.raw_sha256:
+        raise FileChanged(snapshot.name)
+
+
+def _span(reading: Reading | None) -> tuple[int | None, int | None]:
+    """Earliest and latest instant, microseconds since 1970."""
+    if reading is None or reading.rows == 0 or reading.start_us is None:
+        return None, None
+    earliest, latest = float(np.min(reading.offsets_s)), float(np.max(reading.offsets_s))
+    return reading.start_us + round(earliest * 1e6), reading.start_us + round(latest * 1e6)

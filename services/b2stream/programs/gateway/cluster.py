@@ -1,0 +1,87 @@
+"""What a gateway asks the Kafka cluster: whether the topics are as the contract says, and what became of its closes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from b2stream.contracts import topics
+from b2stream.contracts.partitions import partition_of
+from b2stream.errors import ConfigurationError
+from b2stream.kafka import Consumer
+from b2stream.kafka.admin import Admin
+from b2stream.programs.gateway.receipts import TOPICS
+from b2stream.settings import Settings
+
+CLIENT_ID = "b2stream-gateway"
+KNOWN_FOR_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogFacts:
+    """The station's partition of the measurements topic; `processed_to` is the processors' committed offset, None without one."""
+
+    topic_id: str
+    start: int
+    end: int
+    processed_to: int | None
+
+
+class Cluster:
+    """The cluster as one station's gateway sees it. Every call raises Retryable where nobody answers."""
+
+    def __init__(self, settings: Settings, admin: Callable[[str], Admin] = lambda servers: Admin(servers, CLIENT_ID)):
+        self._settings = settings
+        self._admin = admin(settings.kafka.bootstrap)
+        self.topic = topics.MEASUREMENTS.full_name(settings.general.community)
+        self.partition = partition_of(settings.gateway.station, settings.kafka.partitions)
+        self._known: str | None = None
+        self._known_at = 0.0
+
+    def check(self, *, with_receipts: bool) -> None:
+        """Raise ConfigurationError where a topic that this gateway needs is missing or differs from the contract."""
+        for topic in (topics.MEASUREMENTS, *(TOPICS if with_receipts else ())):
+            name = topic.full_name(self._settings.general.community)
+            facts = self._admin.topic(name)
+            if facts.partitions != self._settings.kafka.partitions:
+                detail = (
+                    f"{name} has {facts.partitions} partitions, kafka.partitions is {self._settings.kafka.partitions}"
+                )
+                raise ConfigurationError(detail)
+            # Appended by the station's clock, data of a computer that thinks it is 1970 would be deleted unread.
+            stamped = facts.config.get("message.timestamp.type")
+            if stamped != "LogAppendTime":
+                raise ConfigurationError(
+                    f"{name} has message.timestamp.type={stamped}, the contract says LogAppendTime"
+                )
+
+    def topic_id(self, name: str) -> str:
+        """Kafka's id of a topic: another one of the same name has another id."""
+        return self._admin.topic(name).topic_id
+
+    def measurements_id(self) -> str:
+        """Id of the measurements topic, asked now and then. An old one for a close is no harm: it is sent once more then."""
+        if self._known is None or time.monotonic() - self._known_at > KNOWN_FOR_S:
+            self._known, self._known_at = self.topic_id(self.topic), time.monotonic()
+        return self._known
+
+    def facts(self) -> LogFacts:
+        """What became of the log. Raises ConfigurationError where the number of partitions is another one by now."""
+        found = self._admin.topic(self.topic)
+        count = self._settings.kafka.partitions
+        if found.partitions != count:
+            raise ConfigurationError(f"{self.topic} has {found.partitions} partitions, kafka.partitions is {count}")
+        held = self._admin.ranges(self.topic, count)[self.partition]
+        group = f"{self._settings.processor.group}-{found.topic_id}"
+        processed_to = self._admin.committed(group, self.topic, count).get(self.partition)
+        return LogFacts(found.topic_id, held.start, held.end, processed_to)
+
+    def consumer(self, topic: str, offset: int | None) -> Consumer:
+        """Reads the station's partition of a topic from an offset, or from its beginning."""
+        return Consumer(
+            self._settings.kafka.bootstrap,
+            topic,
+            client_id=CLIENT_ID,
+            partitions=[self.partition],
+            offsets=None if offset is None else {self.partition: offset},
+            buffer_bytes=2 << 20,
+        )

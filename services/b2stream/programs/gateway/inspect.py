@@ -1,0 +1,180 @@
+"""`b2stream inspect FILE`: what a gateway would make of a file; no server is asked and nothing is written."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from b2stream.batches.examining import Examination
+from b2stream.batches.identity import id24
+from b2stream.batches.manifest import InLog, batch_of, build_manifest, paths_of
+from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
+from b2stream.contracts import schemas
+from b2stream.contracts.canonical import iso_utc
+from b2stream.contracts.framing import Framed
+from b2stream.contracts.records import BatchClosed
+from b2stream.errors import ConfigurationError, Retryable
+from b2stream.programs.gateway.closing import Prepared, draft, place, prepare
+from b2stream.programs.gateway.formats.base import Reading, Station
+from b2stream.programs.gateway.formats.registry import read_file
+from b2stream.programs.gateway.snapshot import take
+from b2stream.programs.gateway.watch import Seen, Signature, printable
+from b2stream.settings import Settings, load
+
+FIRST_ROWS = 5
+_NOBODY = "unknown"  # stands in for a station that neither setting nor file names; nothing with it is shown
+
+
+class CannotRead(click.ClickException):
+    """The file cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What was found; `station` is None where neither setting nor file names one: then there is no batch yet."""
+
+    station: str | None
+    prepared: Prepared
+    close: BatchClosed
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--station", metavar="ID", help="The gateway's station; default: the setting, else the one the file names."
+)
+@click.option("--utc-offset-h", type=float, help="The station's standard time, hours ahead of UTC.")
+@click.option("--config", "config_file", type=click.Path(), help="TOML file with the settings.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document, with the whole manifest.")
+def inspect(
+    file: Path, as_json: bool, station: str | None, utc_offset_h: float | None, config_file: str | None
+) -> None:
+    """Say what the gateway would make of FILE: format, series, times, rows, variables, batch, and the manifest as far as it is known.
+
+    Exit codes: 0 also for an opaque file (the reason is shown), 1 if FILE cannot be read.
+    """
+    overrides = {("gateway", "station"): station, ("gateway", "utc_offset_h"): utc_offset_h}
+    settings = load(config_file, overrides=overrides).settings
+    found = look_at(file, settings)
+    if as_json:
+        click.echo(json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        show(found, Console())
+
+
+def look_at(file: Path, settings: Settings) -> Inspected:
+    """Read a file as a gateway with these settings would; the first of its series, replacing nothing."""
+    station = settings.gateway.station or None
+    if station is not None and not is_safe_name(station, LONGEST_NAME_BYTES):
+        raise ConfigurationError(f"gateway.station: {station!r} may have letters, digits and -._+,=@ only")
+    try:
+        if not file.is_file():
+            raise CannotRead(f"{file} is no file")
+        snapshot = take(Seen(printable(file.name), file, Signature.of(file.stat())))
+    except (Retryable, OSError) as error:
+        raise CannotRead(str(error)) from error
+    offset_h, block_bytes = settings.gateway.utc_offset_h, settings.gateway.block_bytes
+    if station is None and snapshot.content is not None:
+        named = read_file(snapshot.name, snapshot.content, Station(None, offset_h)).names_station
+        station = named if named and is_safe_name(named, LONGEST_NAME_BYTES) else None
+    prepared = prepare(snapshot, Station(station or _NOBODY, offset_h), block_bytes)
+    close = place(draft(prepared, "0" * 32, settings.gateway.window_s), None)
+    return Inspected(station, prepared, close)
+
+
+def document(found: Inspected) -> dict[str, Any]:
+    """Everything as JSON values. Of the manifest only `attempt` and the place in log and series are not known before sending."""
+    close, reading = found.close, found.prepared.reading.reading
+    known = found.station is not None
+    facts: dict[str, Any] = {
+        "file": close.name,
+        "size_bytes": close.raw_size_bytes,
+        "sha256": close.raw_sha256,
+        "id24": id24(close.raw_sha256),
+        "station": found.station,
+        "series": close.series,
+        "format": close.input_format,
+        "opaque_reason": close.opaque_reason,
+        "opaque_detail": close.opaque_detail,
+        "start": None if close.start_us is None else iso_utc(close.start_us),
+        "stop": None if close.stop_us is None else iso_utc(close.stop_us),
+        "rows": close.rows,
+        "blocks": close.count,
+        "variables": [{"name": each.name, "unit": each.unit} for each in reading.variables] if reading else [],
+        "labels": [each.name for each in reading.labels] if reading else [],
+        "first_rows": first_rows(reading) if reading else [],
+        "notes": close.notes,
+        "batch": batch_of(close) if known else None,
+        "path": paths_of(close).data_object if known else None,
+        "manifest": _manifest(found) if known else None,
+    }
+    return facts
+
+
+def first_rows(reading: Reading) -> list[dict[str, Any]]:
+    """The first rows by column name; a missing value is None."""
+    assert reading.start_us is not None
+    rows = []
+    for row in range(min(FIRST_ROWS, reading.rows)):
+        values: dict[str, Any] = {"time": iso_utc(reading.start_us + round(float(reading.offsets_s[row]) * 1e6))}
+        for variable in reading.variables:
+            value = float(variable.values[row])
+            values[variable.name] = None if np.isnan(value) else value
+        for label in reading.labels:
+            values[label.name] = label.values[row]
+        rows.append(values)
+    return rows
+
+
+def _manifest(found: Inspected) -> dict[str, Any]:
+    close = found.close
+    examination = Examination(close)
+    schema = schemas.current("MeasurementBlock")
+    for body in found.prepared.bodies():
+        examination.take(Framed(schema, memoryview(body)))
+    manifest: dict[str, Any] = json.loads(build_manifest(close, examination.result(), InLog("", 0, (), 0, 0)))
+    del manifest["log"]  # where it will lie in the log is not known
+    for unknown in ("attempt", "series_number", "previous"):
+        del manifest["close"][unknown]
+    return manifest
+
+
+def show(found: Inspected, console: Console) -> None:
+    """Print it for a person."""
+    facts = document(found)
+    summary = Table.grid(padding=(0, 2))
+    opaque = f"opaque: {facts['opaque_reason']} ({facts['opaque_detail']})"
+    lines = {
+        "file": f"{facts['file']}, {facts['size_bytes']} bytes",
+        "format": facts["format"] if facts["opaque_reason"] is None else opaque,
+        "station": facts["station"] or "not named in the file: give --station ID",
+        "series": facts["series"],
+        "start": facts["start"] or "—",
+        "stop": facts["stop"] or "—",
+        "rows": f"{facts['rows']} in {facts['blocks']} blocks",
+        **facts["notes"],
+        "batch": facts["batch"] or "—",
+        "id24": facts["id24"],
+        "path": facts["path"] or "—",
+    }
+    for name, value in lines.items():
+        summary.add_row(f"[bold]{escape(name)}[/bold]", escape(str(value)))
+    console.print(summary)
+    if facts["variables"]:
+        console.print(_columns(facts))
+
+
+def _columns(facts: dict[str, Any]) -> Table:
+    """A column of the file a line, with its first values: files have many columns, and terminals few."""
+    table = Table("variable", "unit", *(row["time"][11:] for row in facts["first_rows"]), box=None, pad_edge=False)
+    units = {each["name"]: each["unit"] for each in facts["variables"]}
+    for name in [*units, *facts["labels"]]:
+        values = ("" if row[name] is None else str(row[name]) for row in facts["first_rows"])
+        table.add_row(escape(name), escape(units.get(name, "")), *map(escape, values))
+    return table

@@ -1,0 +1,26 @@
+"""What the processor measures, for Prometheus; units stand in the names."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+MESSAGES = Counter("b2stream_processor_messages_total", "Messages taken from the measurements topic.")
+BLOCKS = Counter("b2stream_processor_blocks_total", "Blocks, by what became of them.", ["arrival"])
+COMMITTED = Counter("b2stream_processor_batches_committed_total", "Batches announced.")
+COMMITTED_BYTES = Counter("b2stream_processor_committed_bytes_total", "Bytes of data objects of announced batches.")
+COMMIT_SECONDS = Histogram(
+    "b2stream_processor_commit_seconds",
+    "One try of a commit, seconds.",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
+)
+RETRIES = Counter("b2stream_processor_retries_total", "Tries of a commit to which nobody answered.")
+STUCK = Counter("b2stream_processor_refused_total", "Tries of a commit that the centre refused.")
+DEAD_LETTERS = Counter("b2stream_processor_dead_letters_total", "Dead letters, by reason.", ["reason"])
+EVICTIONS = Counter(
+    "b2stream_processor_evictions_total", "Attempts that left the spool and are read again at their close."
+)
+OPEN_ATTEMPTS = Gauge("b2stream_processor_open_attempts", "Attempts without a close.")
+CLOSED_BATCHES = Gauge("b2stream_processor_closed_batches", "Closed batches that are not announced yet.")
+SPOOL_BYTES = Gauge("b2stream_processor_spool_bytes", "Bytes in the spool.")
+LAG_MESSAGES = Gauge("b2stream_processor_lag_messages", "Messages between what is acknowledged and the end of the log.")
+OLDEST_SECONDS = Gauge(
+    "b2stream_processor_acknowledged_age_seconds", "Age of the oldest message that is not acknowledged."
+)

@@ -1,0 +1,129 @@
+"""The parts of a processor process, put together from its settings once Kafka knows the topic."""
+
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from b2stream.archive.location import open_store
+from b2stream.archive.store import ObjectStore
+from b2stream.archive.waiting import StoppableClock
+from b2stream.contracts import topics
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.messages import LogMessage
+from b2stream.errors import B2streamError
+from b2stream.kafka import Producer, read_range
+from b2stream.kafka.admin import TopicFacts
+from b2stream.programs.processor.bodies import OnceMore
+from b2stream.programs.processor.burial import Undertaker
+from b2stream.programs.processor.commits import Limits
+from b2stream.programs.processor.committing import Committer
+from b2stream.programs.processor.letters import BURIALS_AT_ONCE
+from b2stream.programs.processor.outbox import Outbox
+from b2stream.programs.processor.processor import Processor
+from b2stream.programs.processor.source import FaustSource
+from b2stream.programs.processor.spool import Spool
+from b2stream.programs.processor.status import LiveStatus
+from b2stream.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_GIVE_UP_PART_OF_RETENTION = 0.25
+_FLUSH_S = 1.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """What one processor process consists of."""
+
+    processor: Processor
+    source: FaustSource
+    outbox: Outbox
+    reread: Callable[[int, int, int], Iterator[LogMessage]]
+    producer: Producer
+    store: ObjectStore
+    spool: Spool
+    status: LiveStatus
+    executors: tuple[ThreadPoolExecutor, ...]
+
+    def close(self) -> None:
+        """Let go of everything; threads that still wait for a server are not waited for."""
+        for executor in self.executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+        self.producer.close(_FLUSH_S)
+        self.status.close()
+        self.spool.close()
+        self.store.close()
+
+
+def put_together(
+    settings: Settings,
+    framing: Framing,
+    facts: TopicFacts,
+    group: str,
+    *,
+    stopping: threading.Event,
+    crash: Callable[[B2streamError], None],
+    assigned: Callable[[set[int]], Awaitable[None]],
+    handle: Callable[[LogMessage], Awaitable[None]],
+) -> Parts:
+    """All parts, none of them started. Raises ConfigurationError."""
+    bootstrap, community = settings.kafka.bootstrap, settings.general.community
+    topic = topics.MEASUREMENTS.full_name(community)
+
+    def reread(partition: int, first: int, last: int) -> Iterator[LogMessage]:
+        name = "b2stream-processor-reread"
+        return read_range(bootstrap, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
+
+    store = open_store(
+        settings.first.url,
+        settings.first.name or "first",
+        role="first",
+        password_file=settings.first.password_file,
+        staging_root=settings.first.staging_root,
+        timeout_s=settings.first.timeout_s,
+    )
+    clock = StoppableClock(stopping)
+    producer = Producer(bootstrap, "b2stream-processor")
+    outbox = Outbox(producer, framing, community, settings.kafka.partitions)
+    status = LiveStatus(settings.redis.url, community)
+    spool = Spool(settings.processor.spool_directory, settings.processor.spool_bytes)
+    committing = ThreadPoolExecutor(settings.processor.commits_in_flight, "commit")
+    burying = ThreadPoolExecutor(BURIALS_AT_ONCE, "burial")
+    log = OnceMore(reread, framing, settings.kafka.partitions)
+    processor = Processor(
+        committer=Committer(store, framing, facts.topic_id, settings.first.prefix, clock),
+        outbox=outbox,
+        undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying),
+        log=log,
+        spool=spool,
+        framing=framing,
+        limits=_limits(settings),
+        executor=committing,
+        crash=crash,
+        announced=status.committed,
+    )
+    source = FaustSource(
+        bootstrap=bootstrap,
+        group=group,
+        topic=topic,
+        data_directory=str(spool.folder / "faust"),
+        assigned=assigned,
+        revoked=processor.revoked,
+        handle=handle,
+    )
+    executors = (committing, burying)
+    return Parts(processor, source, outbox, reread, producer, store, spool, status, executors)
+
+
+def _limits(settings: Settings) -> Limits:
+    retention_s = topics.MEASUREMENTS_RETENTION_MS / 1000
+    return Limits(
+        commits_in_flight=settings.processor.commits_in_flight,
+        closed_limit=settings.processor.closed_limit,
+        silence_s=settings.processor.silence_s,
+        overtake_s=settings.processor.overtake_s,
+        give_up_s=retention_s * _GIVE_UP_PART_OF_RETENTION,
+        partitions=settings.kafka.partitions,
+    )

@@ -1,0 +1,299 @@
+"""The processor without Kafka's client: what is done with each message, in which order, and when an offset may be acknowledged.
+
+Lives in one event loop; commits and the reading of dead attempts run in threads. The edges are interfaces, so that the
+same code runs on Faust and on a log in memory.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
+
+from b2stream.batches.assembling import Arrival, Attempt, Piece
+from b2stream.batches.progress import OffsetFrontier
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.records import BatchAbandoned, BatchClosed
+from b2stream.errors import B2streamError, LostOffsets, Poison, Retryable
+from b2stream.failpoints import passing
+from b2stream.programs.processor import metrics
+from b2stream.programs.processor.bodies import Conflicting, Incomplete, OnceMore
+from b2stream.programs.processor.burial import Cause, Undertaker
+from b2stream.programs.processor.commits import Commits, Limits
+from b2stream.programs.processor.committing import ClosedBatch, Committed, Committer
+from b2stream.programs.processor.intake import Address, Block, read_message
+from b2stream.programs.processor.keeping import Keeper, Work
+from b2stream.programs.processor.letters import Letters
+from b2stream.programs.processor.outbox import Outbox
+from b2stream.programs.processor.ownership import Ownership
+from b2stream.programs.processor.partition import Partition
+from b2stream.programs.processor.patience import Patience
+from b2stream.programs.processor.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+_ABANDONED_AT_ONCE = 100
+
+Acknowledge = Callable[[int, int], Awaitable[bool]]
+"""(partition, next offset): everything before it is archived or a dead letter; False where Kafka did not take it."""
+
+
+class Processor:
+    """Takes the messages of owned partitions in order; announces batches and acknowledges offsets."""
+
+    def __init__(
+        self,
+        *,
+        committer: Committer,
+        outbox: Outbox,
+        undertaker: Undertaker,
+        log: OnceMore,
+        spool: Spool,
+        framing: Framing,
+        limits: Limits,
+        executor: Executor,
+        crash: Callable[[B2streamError], None],
+        announced: Callable[[Committed], None] = lambda committed: None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._outbox = outbox
+        self._framing = framing
+        self._limits = limits
+        self._announced = announced
+        self._clock_s = clock_s
+        self.partitions: dict[int, Partition] = {}
+        self._ownership = Ownership()
+        self._keeper = Keeper(spool, log, self.partitions, lambda: self._commits.waiting())
+        self._letters = Letters(
+            undertaker, self._ownership, limits.closed_limit, self._keeper.kept, self._forget, crash
+        )
+        self._commits = Commits(
+            committer=committer,
+            executor=executor,
+            keeper=self._keeper,
+            ownership=self._ownership,
+            limits=limits,
+            announce=outbox.announce,
+            finish=self._finish,
+            bury=lambda work, cause: self._letters.attempt(work.partition, work.attempt, cause, work.message),
+            crash=crash,
+            clock_s=clock_s,
+        )
+
+    # Ownership --------------------------------------------------------------------------------------------------------
+
+    def assigned(self, number: int, next_offset: int) -> None:
+        """This process owns the partition from now on, and reads it from `next_offset`."""
+        frontier = OffsetFrontier(next_offset)
+        self.partitions[number] = Partition(number, self._ownership.generation, next_offset, frontier)
+
+    def revoked(self) -> None:
+        """All partitions are taken away. Uploads finish; nothing of the old generation is acknowledged, retried or dead-lettered."""
+        self._ownership.end()
+        for partition in self.partitions.values():
+            for attempt in partition.assembler.open.values():
+                self._keeper.forget(partition, attempt)
+        self.partitions.clear()
+        metrics.OPEN_ATTEMPTS.set(0)
+
+    # Messages ---------------------------------------------------------------------------------------------------------
+
+    async def handle(self, message: LogMessage) -> None:
+        """Take the next message of an owned partition. Waits while too much is closed and unannounced. Raises LostOffsets."""
+        partition = self.partitions.get(message.partition)
+        if partition is None or message.offset < partition.next_offset:
+            return  # of an older generation, or delivered again
+        if message.offset > partition.next_offset:
+            raise LostOffsets(
+                f"{message.topic}[{message.partition}]: {message.offset} came where {partition.next_offset} was next"
+            )
+        partition.next_offset = message.offset + 1
+        metrics.MESSAGES.inc()
+        address = Address()
+        try:
+            content = await self._read(partition, message, address)
+        except Poison as poison:
+            await self._bury_message(partition, message, address, poison)
+        else:
+            if isinstance(content, Block):
+                self._block(partition, message, content)
+            elif isinstance(content, BatchClosed):
+                await self._close(partition, message, content)
+            elif isinstance(content, BatchAbandoned):
+                self._abandonment(partition, content)
+        partition.frontier.read(message.offset)
+
+    async def _read(
+        self, partition: Partition, message: LogMessage, address: Address
+    ) -> Block | BatchClosed | BatchAbandoned | None:
+        """What the message is; None where the generation ended while a schema registry did not answer."""
+        patience = Patience()
+        while self._ownership.is_current(partition):
+            try:
+                return read_message(message, self._framing, self._limits.partitions, address)
+            except Retryable as error:
+                _log.warning("message %d of partition %d waits: %s", message.offset, message.partition, error)
+                await self._ownership.pause(partition, patience.pause_s())
+        return None
+
+    def _block(self, partition: Partition, message: LogMessage, block: Block) -> None:
+        assert message.value is not None
+        value, assembler = message.value, partition.assembler
+        key = (block.station, block.attempt)
+        is_new = key not in assembler.open
+
+        def same_bytes(piece: Piece) -> bool:
+            return self._keeper.is_same(partition, assembler.open[key], piece, value)
+
+        def keep(attempt: Attempt) -> tuple[int, int]:
+            return self._keeper.keep(partition, attempt, value)
+
+        arrival = assembler.block(block.attempt, block.station, block.sequence, message.offset, same_bytes, keep)
+        partition.heard(block.station, block.attempt, self._clock_s())
+        if is_new:
+            partition.begin(message.offset, message.appended_at_us)
+        if arrival is Arrival.CONFLICT:
+            _log.warning("attempt %s of %s: %s", block.attempt, block.station, assembler.open[key].poison)
+        metrics.BLOCKS.labels(arrival.value).inc()
+        passing("append")
+        self._keeper.stay_within_budget()
+
+    async def _close(self, partition: Partition, message: LogMessage, close: BatchClosed) -> None:
+        attempt = self._end(partition, message, close.station, close.attempt)
+        closed = ClosedBatch(
+            close=close,
+            partition=partition.number,
+            close_offset=message.offset,
+            closed_at_us=message.appended_at_us,
+            bodies=self._keeper.bodies(partition, attempt, close.count),
+            problem=_problem(attempt, close.count),
+        )
+        await self._commits.add(Work(closed, attempt, partition, message))
+
+    def _end(self, partition: Partition, message: LogMessage, station: str, name: str) -> Attempt:
+        was_open = (station, name) in partition.assembler.open
+        attempt = partition.assembler.close(name, station, message.offset)
+        partition.forget(station, name)
+        if not was_open:
+            partition.begin(attempt.first_offset, message.appended_at_us)
+        return attempt
+
+    def _abandonment(self, partition: Partition, record: BatchAbandoned) -> None:
+        attempt = partition.assembler.abandon(record)
+        if attempt is None:
+            return
+        partition.forget(attempt.station, attempt.name)
+        cause = Cause("abandoned", f"silent after offset {attempt.last_offset}", poison=False)
+        self._letters.attempt_later(partition, attempt, cause)
+
+    async def _bury_message(self, partition: Partition, message: LogMessage, address: Address, poison: Poison) -> None:
+        """A close that can become nothing takes its attempt with it: nothing else could ever close that."""
+        cause = Cause(poison.reason, str(poison), poison=True)
+        if address.kind == "BatchClosed" and (address.station, address.attempt) in partition.assembler.open:
+            attempt = self._end(partition, message, address.station, address.attempt)
+            self._letters.attempt_later(partition, attempt, cause, message)
+        else:
+            await self._letters.message(partition, message, address, cause)
+
+    # The end of a batch -----------------------------------------------------------------------------------------------
+
+    def _finish(self, work: Work, committed: Committed) -> None:
+        """The commit event is visible: forget the batch, and the attempts that it supersedes."""
+        metrics.COMMITTED.inc()
+        metrics.COMMITTED_BYTES.inc(committed.event.size_bytes)
+        self._announced(committed)
+        self._forget(work.partition, work.attempt)
+        for name in work.closed.close.supersedes:
+            dropped = work.partition.assembler.drop(name, work.closed.close.station)
+            if dropped is not None:
+                work.partition.forget(dropped.station, dropped.name)
+                self._forget(work.partition, dropped)
+
+    def _forget(self, partition: Partition, attempt: Attempt) -> None:
+        self._keeper.forget(partition, attempt)
+        partition.finish(attempt.first_offset)
+
+    # Time and acknowledgement -----------------------------------------------------------------------------------------
+
+    async def acknowledge(self, sink: Acknowledge) -> None:
+        """Hand on how far each partition is done, where that moved."""
+        for partition in list(self.partitions.values()):
+            frontier = partition.frontier.frontier()
+            if frontier == partition.committed_offset or not self._ownership.is_current(partition):
+                continue
+            if await sink(partition.number, frontier):
+                moved = partition.committed_offset is not None
+                partition.committed_offset = frontier
+                if moved:
+                    passing("acknowledge")
+
+    async def abandon_silent(self, ends: Mapping[int, int]) -> None:
+        """Publish an abandonment for each attempt that was silent for T at the end of the log.
+
+        `ends` is what Kafka says of the logs' ends at this moment; nothing for a partition that it does not answer for.
+        """
+        now_s, silence_s = self._clock_s(), self._limits.silence_s
+        silent = []
+        for partition in self.partitions.values():
+            partition.note_end(ends.get(partition.number), now_s, max(silence_s / 4, 5.0))
+            silent += [(partition, *found) for found in partition.silent(silence_s, now_s)]
+        for at in range(0, len(silent), _ABANDONED_AT_ONCE):
+            await asyncio.gather(*(self._abandon(*each) for each in silent[at : at + _ABANDONED_AT_ONCE]))
+
+    async def _abandon(self, partition: Partition, station: str, name: str, last_offset: int) -> None:
+        if not self._ownership.is_current(partition):
+            return
+        attempt = partition.assembler.open.get((station, name))
+        if attempt is None or attempt.last_offset != last_offset:
+            return  # it was heard of while others were abandoned
+        partition.abandoning[station, name] = last_offset
+        _log.warning("attempt %s of %s fell silent after offset %d", name, station, last_offset)
+        try:
+            await self._outbox.abandon(
+                BatchAbandoned(station=station, attempt=name, last_offset=last_offset), partition.number
+            )
+        except B2streamError:
+            partition.abandoning.pop((station, name), None)
+            raise
+
+    def oldest_us(self) -> int | None:
+        """Append time of the oldest message whose work is unfinished; None where there is none."""
+        return min(
+            (oldest for partition in self.partitions.values() if (oldest := partition.oldest_us()) is not None),
+            default=None,
+        )
+
+    def open_attempts(self) -> int:
+        """Attempts without a close, over all owned partitions."""
+        return sum(len(partition.assembler.open) for partition in self.partitions.values())
+
+    def closed_batches(self) -> int:
+        """Closed batches that are not announced yet."""
+        return self._commits.unfinished()
+
+    def unwritten_letters(self) -> int:
+        """Messages and attempts whose letters are under way."""
+        return self._letters.unfinished()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Let commits in flight and letters finish; False where some are given up."""
+        started_s = self._clock_s()
+        is_done = await self._commits.drain(timeout_s)
+        await self._letters.drain(max(0.0, timeout_s - (self._clock_s() - started_s)))
+        return is_done and not self._letters.unfinished()
+
+    def stop(self) -> None:
+        """Give up what is queued."""
+        self._commits.cancel()
+        self._letters.cancel()
+
+
+def _problem(attempt: Attempt, count: int) -> Poison | None:
+    """Why the attempt's blocks cannot be examined, as far as is known without reading the log again."""
+    if attempt.poison is not None:
+        return Conflicting(attempt.poison)
+    if attempt.evicted:
+        return None
+    missing = attempt.missing(count)
+    return Incomplete(missing) if missing else None

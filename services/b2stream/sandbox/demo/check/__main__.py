@@ -1,0 +1,62 @@
+"""`python -m check PLAN.json [--json]`. Exit code 0: every source is whole, once, at both centres; 1: it is not; 3: cannot check."""
+
+import argparse
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import centres, events, history, report, sources
+from .findings import Findings
+from .plan import CannotCheck, Plan
+
+GOOD, WRONG, CANNOT = 0, 1, 3
+
+
+def main() -> int:
+    """Compare, and say so."""
+    parser = argparse.ArgumentParser(description="Compare both centres with the source files.")
+    parser.add_argument("plan", type=Path, help="what is to be compared (check/plan.py says its shape)")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
+    options = parser.parse_args()
+    logging.getLogger("irods").setLevel(logging.CRITICAL)
+    try:
+        plan = Plan.read(options.plan)
+        findings, table = compare(plan)
+    except CannotCheck as error:
+        sys.stderr.write(f"cannot check: {error}\n")
+        return CANNOT
+    good = not findings.found and findings.compared.total() > 0
+    names = (plan.first.name, plan.second.name)
+    sys.stdout.write(report.as_json(table, findings, good) if options.json else report.as_text(table, findings, *names))
+    return GOOD if good else WRONG
+
+
+def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
+    """All comparisons. Raises CannotCheck."""
+    findings = Findings()
+    with ThreadPoolExecutor(2) as pool:
+        looks = [pool.submit(centres.look, one, plan.began_s, findings) for one in (plan.first, plan.second)]
+        first, second = (look.result() for look in looks)
+    found = [first, second]
+    matched = sources.match(plan.sources, found, findings)
+    sources.compare_bytes(matched, found, findings)
+    sources.compare_rows(matched, findings)
+    history.check_copies(first, second, findings)
+    stations = {source.station for source in plan.sources}
+    said = events.read(plan.kafka) if plan.kafka else events.Events()
+    if plan.kafka and plan.kafka.shared:
+        said = events.only_of(said, plan.first, plan.second, plan.began_s)
+    history.check_chains(first, said.repeats, stations, findings)
+    if plan.kafka:
+        history.check_events(said, first, second, stations, findings)
+    history.check_earlier(plan.earlier, found, findings)
+    if not any(what.startswith("data objects whose bytes") for _, what in findings.compared):
+        findings.add("I3", "nothing was compared: no source file met a data object")
+    if not findings.found:
+        history.remember(plan.earlier, found)
+    return findings, report.lines(matched, first, second)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

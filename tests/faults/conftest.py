@@ -1,0 +1,76 @@
+"""Servers that all fault tests share, and the choice between all of them (`make faults`) and the smoke part.
+
+`B2STREAM_FAULTS_SEED=7 make faults` draws another load and other moments.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from b2stream.sandbox.deployment import Deployment, Given
+
+ALL_VARIABLE = "B2STREAM_FAULTS"
+SEED_VARIABLE = "B2STREAM_FAULTS_SEED"
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.fixture(scope="session")
+def servers(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Kafka, Redis and two embedded zones for chains that leave them alone; `chain.beside` gives each its own community and roots."""
+    with Deployment(tmp_path_factory.mktemp("servers"), Given(kafka=kafka_bootstrap)) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def all_faults() -> None:
+    """Skips the test unless all faults are asked for."""
+    if os.environ.get(ALL_VARIABLE) != "all":
+        pytest.skip("`make faults` runs it")
+
+
+@pytest.fixture
+def seed() -> int:
+    """Where load and moments are drawn from."""
+    return int(os.environ.get(SEED_VARIABLE, "1"))
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print at once, whatever pytest captures."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{request.node.name}\n{text}", flush=True)
+
+    return say
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let `evidence` know how its test ended."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, say: Callable[[str], None]) -> Iterator[Path]:
+    """Where logs, journals, plans and reports of a test lie: kept where the test fails, and then its path is printed."""
+    folder = Path(tempfile.mkdtemp(prefix="b2stream-faults-"))
+    yield folder
+    if request.node.stash.get(PASSED, False):
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        say(f"the evidence is kept in {folder}")
+
+
+@pytest.fixture
+def name() -> str:
+    """What communities of this test begin with; no other test has it."""
+    return f"faults-{secrets.token_hex(3)}"

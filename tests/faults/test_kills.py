@@ -1,0 +1,55 @@
+"""Kill -9 of gateway, processor and replicator at named steps of a load: the end is the same as if nothing had happened.
+
+After each kill the independent check judges both centres, the archive is compared with that of an undisturbed chain, and with what
+the pure core makes of the log (`judging.py`).
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from b2stream.sandbox.deployment import Deployment
+from tests.faults import moments
+from tests.faults.moments import Moment, Survived
+
+Say = Callable[[str], None]
+TOURS = 3  # chains that live at the same time: most of a kill's time is the wait for a dead consumer's session
+
+
+@pytest.mark.timeout(240)
+def test_I1_a_kill_at_each_step_changes_nothing(
+    servers: Deployment, evidence: Path, name: str, seed: int, say: Say
+) -> None:
+    _survive(servers, evidence, name, moments.each_step_once(seed), seed, say)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("all_faults")
+def test_I1_twenty_kills_change_nothing(servers: Deployment, evidence: Path, name: str, seed: int, say: Say) -> None:
+    drawn = moments.twenty(seed)
+    assert len(drawn) == 20
+    _survive(servers, evidence, name, drawn, seed, say)
+
+
+def _survive(servers: Deployment, directory: Path, name: str, drawn: list[Moment], seed: int, say: Say) -> None:
+    tours = moments.in_tours(drawn, TOURS)
+    with ThreadPoolExecutor(TOURS + 1) as pool:
+        still = pool.submit(
+            moments.undisturbed, servers, directory / "undisturbed", f"{name}-still", len(tours[0]), seed
+        )
+        touring = [
+            pool.submit(moments.tour, servers, directory / f"tour-{number}", f"{name}-{number}", each, seed)
+            for number, each in enumerate(tours)
+        ]
+        survived: list[Survived] = []
+        for future in touring:
+            ended = future.result()
+            moments.compare(ended, still.result())
+            survived += [one for one, _ in ended]
+    say(moments.table(survived))
+    assert len(survived) == len(drawn)
+    assert all(one.in_flight > 0 for one in survived), "a step was hit with nothing in flight"
+    assert all(one.objects > 0 for one in survived), "a check compared no object"
+    assert {one.moment.step for one in survived} == set(moments.WHO_PASSES), "a step was never hit"

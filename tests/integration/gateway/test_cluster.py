@@ -1,0 +1,62 @@
+"""What the gateway asks the cluster, on a broker that restarts under it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from b2stream.errors import Retryable
+from b2stream.programs.gateway.cluster import Cluster, LogFacts
+from b2stream.sandbox.kafka import KafkaBroker
+from b2stream.settings import load
+from tests.integration.gateway.stations import PARTITIONS, StationStand, wait_until
+from tests.unit.gateway.stands import STATION
+
+
+def cluster_of(station: StationStand) -> Cluster:
+    overrides = {
+        ("kafka", "bootstrap"): station.bootstrap,
+        ("kafka", "partitions"): PARTITIONS,
+        ("general", "community"): station.community,
+        ("gateway", "station"): STATION,
+    }
+    return Cluster(load(environment={}, overrides=overrides).settings)
+
+
+def test_facts_are_the_logs_range_and_the_processors_committed_offset(station: StationStand) -> None:
+    (station.folder / "a.bin").write_bytes(b"1")
+    assert station.run("--once", "--wait", "sent").returncode == 0
+    cluster = cluster_of(station)
+    topic_id = cluster.topic_id(station.topic)
+    # A broker's very first group has no coordinator for a moment: that is Retryable, and waited for.
+    wait_until(lambda: cluster.facts() == LogFacts(topic_id, 0, 2, None), "facts without a commit")
+
+    def committed() -> bool:
+        station.admin.set_committed(f"processor-{topic_id}", station.topic, {station.partition: 1})
+        return cluster.facts() == LogFacts(topic_id, 0, 2, 1)
+
+    wait_until(committed, "the committed offset is seen")
+
+
+def test_I11_facts_are_known_again_after_the_broker_was_killed_and_started(
+    stations: Callable[[str, str], StationStand], own_broker: KafkaBroker, community: str
+) -> None:
+    """Each trap here is librdkafka's: an old leader epoch that is never given up, and a death of NOT_COORDINATOR."""
+    station = stations(own_broker.bootstrap, community)
+    station.make_topics()
+    cluster = cluster_of(station)
+    wait_until(lambda: cluster.facts().end == 0, "facts before")
+    for _ in range(2):
+        own_broker.kill()
+        own_broker.start()
+        wait_until(lambda: cluster.facts().end == 0, "facts after a restart")
+
+
+def test_kafka_away_is_retryable(
+    stations: Callable[[str, str], StationStand], own_broker: KafkaBroker, community: str
+) -> None:
+    station = stations(own_broker.bootstrap, community)
+    station.make_topics()
+    cluster = cluster_of(station)
+    own_broker.stop()
+    with pytest.raises(Retryable, match="Kafka"):
+        cluster.facts()

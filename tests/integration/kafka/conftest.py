@@ -1,0 +1,83 @@
+"""Helpers for tests of the edge to Kafka: a topic of one's own, and a broker that may be frozen."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TypeVar
+
+import pytest
+
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.topics import MEASUREMENTS
+from b2stream.kafka import Consumer, Producer
+from b2stream.kafka.admin import Admin
+from b2stream.sandbox.kafka import KafkaBroker
+
+WAIT_S = 40.0
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker for tests that freeze it; they must thaw it again."""
+    broker = KafkaBroker(tmp_path_factory.mktemp("frozen-kafka"))
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def admin(kafka_bootstrap: str) -> Admin:
+    return Admin(kafka_bootstrap)
+
+
+@pytest.fixture
+def topic(admin: Admin, community: str) -> str:
+    """The measurements topic as the contract wants it, with three partitions."""
+    name = f"{community}.measurements"
+    admin.create_topic(name, 3, 1, MEASUREMENTS.config())
+    return name
+
+
+@pytest.fixture
+def producer(kafka_bootstrap: str) -> Iterator[Producer]:
+    made = Producer(kafka_bootstrap, "test")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def consumer(kafka_bootstrap: str) -> Iterator[Callable[..., Consumer]]:
+    """Makes consumers that are closed at the end."""
+    with ExitStack() as stack:
+
+        def make(topic: str, bootstrap: str = kafka_bootstrap, **options: object) -> Consumer:
+            made = Consumer(bootstrap, topic, client_id="test", **options)  # type: ignore[arg-type]
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def until(give: Callable[[], T], what: str) -> T:
+    """The first true value that `give` gives before the deadline."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        value = give()
+        if value:
+            return value
+    raise AssertionError(f"{what}: not within {WAIT_S} s")
+
+
+def read(consumer: Consumer, count: int) -> list[LogMessage]:
+    """The next messages."""
+    found: list[LogMessage] = []
+    while len(found) < count:
+        found.append(until(lambda: consumer.poll(0.2), f"message {len(found) + 1} of {count}"))  # type: ignore[arg-type]
+    return found
+
+
+def publish(producer: Producer, topic: str, values: list[bytes], partition: int = 0) -> list[int]:
+    """Publish and wait; gives the offsets."""
+    futures = [producer.publish(topic, partition, b"SE-Htm", value, []) for value in values]
+    return [future.result(WAIT_S).offset for future in futures]

@@ -1,0 +1,246 @@
+"""Faust and aiokafka as they really behave on a real Kafka: each trap that `source.py` names, and the way around it."""
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from b2stream.contracts.envelopes import Headers
+from b2stream.contracts.messages import LogMessage
+from b2stream.programs.processor.source import BUFFERED_MESSAGES, FETCH_BYTES, FaustSource
+from b2stream.sandbox.zone.process import EmbeddedZone
+from tests.integration.processor.conftest import PARTITIONS, Deployment, wait_until
+from tests.integration.processor.test_memory import peak_bytes
+from tests.unit.processor.stations import Sent, StationBatch, attempt_name
+
+NO_HEADERS: Headers = []
+
+
+async def until(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Wait in the loop until it is so."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to be so"
+        await asyncio.sleep(0.05)
+
+
+def send(deployment: Deployment, count: int, partition: int = 0) -> None:
+    deployment.send([Sent(b"ST", b"%d" % number, NO_HEADERS) for number in range(count)], partition=partition)
+
+
+class Reading:
+    """A source, and what it handed over."""
+
+    def __init__(self, deployment: Deployment, folder: Path, handle: Callable[[LogMessage], Awaitable[None]]) -> None:
+        self.offsets: list[tuple[int, int]] = []
+        self.assignments: list[set[int]] = []
+        self._handle = handle
+        folder.mkdir(exist_ok=True)
+        self.source = FaustSource(
+            bootstrap=deployment.bootstrap,
+            group=deployment.group,
+            topic=deployment.topic,
+            data_directory=str(folder / "faust"),
+            assigned=self._assigned,
+            revoked=lambda: None,
+            handle=self._take,
+        )
+
+    async def _assigned(self, numbers: set[int]) -> None:
+        assert not self.offsets or self.assignments, "a message came before the assignment was checked"
+        self.assignments.append(numbers)
+
+    async def _take(self, message: LogMessage) -> None:
+        assert self.assignments
+        self.offsets.append((message.partition, message.offset))
+        await self._handle(message)
+
+
+@contextlib.asynccontextmanager
+async def reading(
+    deployment: Deployment, folder: Path, handle: Callable[[LogMessage], Awaitable[None]]
+) -> AsyncIterator[Reading]:
+    found = Reading(deployment, folder, handle)
+    await found.source.start()
+    try:
+        yield found
+    finally:
+        await asyncio.wait_for(found.source.stop(), 20.0)
+
+
+def run(work: Awaitable[None]) -> None:
+    async def scenario() -> None:
+        await work
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
+
+
+async def nothing(message: LogMessage) -> None:
+    """Take a message and do nothing with it."""
+
+
+def test_I8_faust_itself_commits_nothing_neither_while_it_runs_nor_when_it_stops(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        send(deployment, 50)
+        async with reading(deployment, tmp_path, nothing) as found:
+            await until(lambda: len(found.offsets) >= 50)
+        assert found.offsets[-50:] == [(0, number) for number in range(50)]
+
+    run(scenario())
+    assert deployment.committed() == {}
+
+
+def test_I8_the_group_stands_exactly_where_done_up_to_said_whatever_was_read_beyond(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        send(deployment, 50)
+        async with reading(deployment, tmp_path, nothing) as found:
+            await until(lambda: len(found.offsets) >= 50)
+            assert await found.source.done_up_to(0, 7)
+            assert deployment.committed() == {0: 7}
+            assert await found.source.done_up_to(0, 8)
+        assert deployment.committed() == {0: 8}
+
+    run(scenario())
+
+
+def test_I8_an_exception_while_a_message_is_handled_acknowledges_nothing(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        send(deployment, 20)
+        seen = 0
+
+        async def handle(message: LogMessage) -> None:
+            nonlocal seen
+            seen += 1
+            if message.offset == 3:
+                raise ValueError("nobody foresaw this")
+
+        async with reading(deployment, tmp_path, handle):
+            await until(lambda: seen >= 4)
+            await asyncio.sleep(1.0)  # time for a commit that must not come
+
+    run(scenario())
+    assert deployment.committed() == {}
+
+
+def test_an_offset_of_a_partition_that_is_not_ours_is_refused_and_crashes_nothing(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        send(deployment, 10)
+        async with reading(deployment, tmp_path / "one", nothing) as one:
+            await until(lambda: len(one.offsets) >= 10)
+            async with reading(deployment, tmp_path / "two", nothing) as two:
+                await until(lambda: bool(two.assignments and two.assignments[-1] and one.assignments[-1] != {0, 1, 2}))
+                theirs = next(iter(two.assignments[-1]))
+                assert not await one.source.done_up_to(theirs, 5)
+                ours = next(iter(one.assignments[-1]))
+                assert await one.source.done_up_to(ours, 0)
+                assert one.source.crashed() is None
+                assert one.assignments[-1] | two.assignments[-1] == set(range(PARTITIONS))
+
+    run(scenario())
+
+
+def test_before_anything_is_assigned_an_offset_is_refused(deployment: Deployment, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        found = Reading(deployment, tmp_path, nothing)
+        assert not await found.source.done_up_to(0, 5)
+
+    run(scenario())
+
+
+def test_a_stop_does_not_wait_for_a_message_that_is_never_done(deployment: Deployment, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        send(deployment, 30)
+        held = asyncio.Event()
+
+        async def handle(message: LogMessage) -> None:
+            await held.wait()
+
+        started = 0.0
+        async with reading(deployment, tmp_path, handle) as found:
+            await until(lambda: len(found.offsets) == 1)
+            started = time.monotonic()
+        assert time.monotonic() - started < 10.0
+
+    run(scenario())
+
+
+def test_a_paused_source_hands_over_nothing_and_can_still_acknowledge(deployment: Deployment, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        send(deployment, 5)
+        async with reading(deployment, tmp_path, nothing) as found:
+            await until(lambda: len(found.offsets) >= 5)
+            found.source.pause()
+            before = len(found.offsets)
+            send(deployment, 20)
+            await asyncio.sleep(2.0)
+            assert len(found.offsets) == before
+            assert await found.source.done_up_to(0, 5)
+
+    run(scenario())
+
+
+def test_a_crash_of_faust_is_seen(deployment: Deployment, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with reading(deployment, tmp_path, nothing) as found:
+            await until(lambda: bool(found.assignments))
+            assert found.source.crashed() is None
+            await found.source.app.consumer.crash(RuntimeError("the consumer is gone"))
+            assert found.source.crashed() is not None
+
+    run(scenario())
+
+
+def resident_bytes(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) << 10
+
+
+def test_I10_a_pause_for_closed_work_buffers_little_and_costs_no_membership_however_long(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    assert 2 * BUFFERED_MESSAGES << 20 <= 32 << 20
+    assert FETCH_BYTES <= 8 << 20
+    with EmbeddedZone(tmp_path / "away", "cscZone") as zone:
+        url = f"irods://rods@{zone.host}:{zone.port}{zone.home}/{deployment.community}"
+        deployment.configure(
+            first={"url": url, "timeout_s": 5.0}, processor={"closed_limit": 1, "commits_in_flight": 1}
+        )
+        process = deployment.start()
+        wait_until(lambda: "reading partitions" in process.last_log_lines())
+        zone.kill()
+        for number in range(2):
+            for station in ("ST-000", "ST-001", "ST-002", "ST-003"):
+                deployment.send(
+                    StationBatch(station, number=number).sent(attempt_name(hash((station, number)) % 2**60))
+                )
+        wait_until(lambda: "waits" in process.last_log_lines())
+        before = resident_bytes(process.pid)
+        assignments = process.log_file.read_text().count("reading partitions")
+        large = StationBatch("ST-000", series="large", content=tuple(bytes([number]) * 900_000 for number in range(40)))
+        for station in ("ST-000", "ST-001", "ST-002", "ST-003", "ST-004", "ST-005"):
+            batch = StationBatch(station, series="large", content=large.content)
+            deployment.send(batch.sent(attempt_name(hash(station) % 2**60)))
+        paused_until = time.monotonic() + 15.0  # longer than the session timeout
+        while time.monotonic() < paused_until:
+            assert process.running
+            time.sleep(0.5)
+        assert peak_bytes(process) - before < 96 << 20, "200 MB wait in the log; 64 MiB of them, and copies under way"
+        assert process.log_file.read_text().count("reading partitions") == assignments, "it stayed a member"
+        zone.start()
+        wait_until(deployment.is_all_acknowledged, 120.0)
+        assert process.log_file.read_text().count("reading partitions") == assignments
+        process.stop()

@@ -1,0 +1,99 @@
+"""A real schema registry for tests: Apicurio Registry from Maven Central (109 MB), on the sandbox's Java.
+
+The archive is brought by jgo as the sandbox's jars are, kept in b2stream's cache folder, and used only with this checksum.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from b2stream.sandbox.kafka.broker import java_program
+from b2stream.sandbox.kafka.jars import cache_folder, jgo_context
+from b2stream.sandbox.ports import free_port
+
+VERSION = "3.0.9"
+SHA256 = "2b28181501a20cbf6efcd77f9b7153908fc01f3d3a7c32024c0bd9e1b04c8a43"
+RUNNER = f"apicurio-registry-app-{VERSION}-runner.jar"
+START_S = 120.0
+
+
+def installed() -> Path:
+    """The folder with the unpacked registry; it appears only whole and checked."""
+    folder = cache_folder() / f"apicurio-{VERSION}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            context = jgo_context(Path(temporary) / "repository")
+            component = context.project("io.apicurio", "apicurio-registry-app").at_version(VERSION)
+            archive = Path(component.artifact(classifier="all", packaging="tar.gz").resolve())
+            with archive.open("rb") as file:
+                assert hashlib.file_digest(file, "sha256").hexdigest() == SHA256
+            unpacked = Path(temporary) / "unpacked"
+            with tarfile.open(archive) as members:
+                members.extractall(unpacked, filter="data")
+            shutil.move(unpacked, folder)
+    return folder
+
+
+class Apicurio:
+    """One registry with its database in a folder; `kill` and `start` again keep what is registered."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._log = (self._directory / "registry.log").open("ab")
+        options = [
+            "-Xms128m",
+            "-Xmx512m",
+            "-Dquarkus.http.host=127.0.0.1",
+            f"-Dquarkus.http.port={self._port}",
+            f"-Dapicurio.datasource.url=jdbc:h2:file:{self._directory}/db",
+        ]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("B2STREAM_")}
+        self._process = subprocess.Popen(
+            [java_program(), *options, "-jar", RUNNER],
+            cwd=installed(),
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.url}/subjects", timeout=2).close()
+            except OSError:
+                time.sleep(0.2)  # between two questions; the answer is the condition
+            else:
+                return
+        self.kill()
+        end = (self._directory / "registry.log").read_text(errors="replace")[-2_000:]
+        raise AssertionError(f"the registry did not start:\n{end}")
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(20)
+            self._process = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None

@@ -1,0 +1,109 @@
+"""As much of kustomize as our files use, so that tests see what a cluster would get.
+
+Resources, configMapGenerator with `envs`, images, replicas, namespace, and strategic merge patches. An unknown field is refused:
+what this does not understand must not pass unseen.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Document = dict[str, Any]
+_KNOWN = {
+    "apiVersion", "kind", "namespace", "resources", "configMapGenerator", "images", "replicas", "patches",
+}  # fmt: skip
+_NO_NAMESPACE = {"Namespace"}
+
+
+def render(folder: Path) -> list[Document]:
+    """What `kustomize build FOLDER` gives, but for the hash in the ConfigMap's name."""
+    plan = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    unknown = set(plan) - _KNOWN
+    if unknown:
+        raise ValueError(f"{folder}: {sorted(unknown)} is not understood here")
+    documents: list[Document] = []
+    for name in plan.get("resources", []):
+        path = folder / name
+        documents += render(path) if path.is_dir() else read(path)
+    for generator in plan.get("configMapGenerator", []):
+        _generate(documents, generator, folder)
+    for patch in plan.get("patches", []):
+        for change in read(folder / patch["path"]):
+            _merge(_find(documents, change["kind"], change["metadata"]["name"]), change)
+    for replicas in plan.get("replicas", []):
+        found = [
+            each for each in documents if each["metadata"]["name"] == replicas["name"] and "replicas" in each["spec"]
+        ]
+        assert len(found) == 1, f"replicas of {replicas['name']}"
+        found[0]["spec"]["replicas"] = replicas["count"]
+    for image in plan.get("images", []):
+        for container in containers(documents):
+            name, _, tag = container["image"].partition(":")
+            if name == image["name"]:
+                container["image"] = f"{image.get('newName', name)}:{image.get('newTag', tag)}"
+    for document in documents:
+        if "namespace" in plan and document["kind"] not in _NO_NAMESPACE:
+            document["metadata"]["namespace"] = plan["namespace"]
+    return documents
+
+
+def read(path: Path) -> list[Document]:
+    """Every document of a file."""
+    return [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+
+
+def read_variables(path: Path) -> dict[str, str]:
+    """NAME=value, a line each."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    assert len({name for name, _, _ in pairs}) == len(pairs), f"{path}: a variable stands there twice"
+    return {name: value for name, _, value in pairs}
+
+
+def files_named(folder: Path) -> set[Path]:
+    """Every file that the kustomization of a folder uses, itself among them."""
+    plan = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))
+    names = {"kustomization.yaml", *plan.get("resources", []), *(patch["path"] for patch in plan.get("patches", []))}
+    names |= {name for generator in plan.get("configMapGenerator", []) for name in generator["envs"]}
+    return {path for path in ((folder / name).resolve() for name in names) if not path.is_dir()}
+
+
+def containers(documents: list[Document]) -> list[Document]:
+    """Every container of every pod."""
+    return [container for spec in pods(documents).values() for container in spec["containers"]]
+
+
+def pods(documents: list[Document]) -> dict[str, Document]:
+    """The pod of each Job, StatefulSet and Deployment, by kind and name."""
+    return {
+        f"{document['kind']} {document['metadata']['name']}": document["spec"]["template"]["spec"]
+        for document in documents
+        if "template" in document.get("spec", {})
+    }
+
+
+def _generate(documents: list[Document], generator: Document, folder: Path) -> None:
+    values = {key: value for name in generator["envs"] for key, value in read_variables(folder / name).items()}
+    if generator.get("behavior") == "merge":
+        _find(documents, "ConfigMap", generator["name"])["data"].update(values)
+    else:
+        metadata = {"name": generator["name"]}
+        documents.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": values})
+
+
+def _find(documents: list[Document], kind: str, name: str) -> Document:
+    found = [each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    assert len(found) == 1, f"{len(found)} times {kind} {name}"
+    return found[0]
+
+
+def _merge(target: Any, change: Any) -> None:
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        elif isinstance(value, list) and key in target:
+            raise ValueError(f"merging the list {key!r} is not understood here")
+        else:
+            target[key] = copy.deepcopy(value)

@@ -1,0 +1,231 @@
+"""The Kubernetes manifests: what a cluster would get is valid, and names only what the code has.
+
+`kubernetes-validate` brings the schemas that Kubernetes publishes. Its command exits 0 when it knows no schema, so its API is used.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from b2stream import __version__
+from b2stream.contracts import topics
+from b2stream.settings import Settings
+from tests.unit.deployment import kustomize
+from tests.unit.deployment.kustomize import Document
+from tests.unit.deployment.program import REPOSITORY, check_command, known_variables, serves, settings_from
+
+K8S = REPOSITORY / "k8s"
+BASE = K8S / "base"
+PRODUCTION = K8S / "overlays" / "production"
+VERSIONS = ("1.31", "1.37")
+PROGRAMS = {"StatefulSet b2stream-processor": "processor", "Deployment b2stream-replicator": "replicator"}
+_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+@pytest.fixture(params=[BASE, PRODUCTION], ids=["base", "production"])
+def documents(request: pytest.FixtureRequest) -> list[Document]:
+    return kustomize.render(request.param)
+
+
+def settings_of(documents: list[Document]) -> dict[str, str]:
+    found = [each["data"] for each in documents if each["kind"] == "ConfigMap"]
+    assert len(found) == 1
+    return dict(found[0])
+
+
+def loaded(documents: list[Document]) -> Settings:
+    return settings_from(settings_of(documents))
+
+
+def size_bytes(quantity: str) -> int:
+    number, unit = re.fullmatch(r"(\d+)(\w\w)", quantity).groups()  # type: ignore[union-attr]
+    return int(number) * _UNITS[unit]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid(documents: list[Document], version: str) -> None:
+    assert len(documents) >= 7
+    for document in documents:
+        assert kubernetes_validate.validate(document, version, strict=True) == version
+
+
+def test_a_kind_or_a_field_that_kubernetes_does_not_know_is_no_success(documents: list[Document]) -> None:
+    with pytest.raises(kubernetes_validate.SchemaNotFoundError):
+        kubernetes_validate.validate({**documents[0], "kind": "StatefullSet"}, VERSIONS[0], strict=True)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**documents[0], "sepc": {}}, VERSIONS[0], strict=True)
+
+
+def test_every_file_is_listed_and_every_listed_file_exists() -> None:
+    for folder in (BASE, PRODUCTION):
+        assert kustomize.files_named(folder) == set(folder.iterdir())
+    assert {path.parent for path in K8S.rglob("*") if path.is_file()} == {BASE, PRODUCTION}
+
+
+def test_the_parts_are_there(documents: list[Document]) -> None:
+    kinds = {f"{document['kind']} {document['metadata']['name']}" for document in documents}
+    assert kinds >= {*PROGRAMS, "Job b2stream-topics", "Service b2stream-processor", "NetworkPolicy b2stream"}
+    assert kinds >= {"PodDisruptionBudget b2stream-processor", "PodDisruptionBudget b2stream-replicator"}
+
+
+def test_every_command_exists(documents: list[Document]) -> None:
+    pods = kustomize.pods(documents)
+    for name, program in PROGRAMS.items():
+        assert pods[name]["containers"][0]["args"] == [program]
+    assert pods["Job b2stream-topics"]["containers"][0]["args"] == ["topics", "create"]
+    for container in kustomize.containers(documents):
+        assert "command" not in container  # the image's entry point is `b2stream`
+        check_command(container["args"])
+
+
+def test_every_variable_is_a_setting_and_every_value_is_accepted(documents: list[Document]) -> None:
+    given = settings_of(documents)
+    assert set(given) <= known_variables()
+    settings_from(given)
+    for container in kustomize.containers(documents):
+        assert {entry["name"] for entry in container.get("env", [])} <= known_variables()
+        assert container["envFrom"] == [{"configMapRef": {"name": "b2stream-settings"}}]
+
+
+def test_passwords_come_by_reference_only(documents: list[Document]) -> None:
+    wanted = {"processor": {"FIRST"}, "replicator": {"FIRST", "SECOND"}, "topics": set[str]()}
+    for container in kustomize.containers(documents):
+        references = {entry["name"]: entry["valueFrom"]["secretKeyRef"]["name"] for entry in container.get("env", [])}
+        assert references == {
+            f"B2STREAM_{role}_PASSWORD": f"b2stream-{role.lower()}" for role in wanted[container["name"]]
+        }
+    assert not [document for document in documents if document["kind"] == "Secret"]
+    assert not [name for name in settings_of(documents) if "PASSWORD" in name]
+    for path in (path for path in K8S.rglob("*") if path.is_file()):
+        assert not re.search(r"irods://[^/@\s]+:[^/@\s]+@", path.read_text(encoding="utf-8")), f"{path}: a password"
+
+
+def test_the_overlay_gives_all_that_the_programs_refuse_to_start_without() -> None:
+    settings = loaded(kustomize.render(PRODUCTION))
+    for centre in (settings.first, settings.second):
+        assert centre.name
+        assert centre.url.startswith("irods://")
+    assert settings.first.name != settings.second.name
+    assert settings.kafka.replication == 3
+
+
+def test_probes_ask_pages_that_exist_at_the_port_that_is_set(documents: list[Document]) -> None:
+    settings = loaded(documents)
+    assert settings.monitoring.host == "0.0.0.0"
+    for name in PROGRAMS:
+        container = kustomize.pods(documents)[name]["containers"][0]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert ports == {"monitoring": settings.monitoring.port}
+        probes = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+        assert {probe: page["path"] for probe, page in probes.items()} == {
+            "startup": "/healthz",
+            "liveness": "/healthz",
+            "readiness": "/readyz",
+        }
+        for page in probes.values():
+            assert page["port"] in ports
+            assert serves(page["path"])
+    assert not serves("/health"), "any page would do"
+
+
+def test_prometheus_is_told_where_the_metrics_are(documents: list[Document]) -> None:
+    for document in documents:
+        if f"{document['kind']} {document['metadata']['name']}" in PROGRAMS:
+            told = document["spec"]["template"]["metadata"]["annotations"]
+            assert told["prometheus.io/scrape"] == "true"
+            assert told["prometheus.io/port"] == str(loaded(documents).monitoring.port)
+            assert serves(told["prometheus.io/path"])
+
+
+def test_a_stop_waits_longer_than_a_commit_takes(documents: list[Document]) -> None:
+    settings = loaded(documents)
+    longest_s = {
+        "StatefulSet b2stream-processor": settings.processor.grace_s + settings.first.timeout_s,
+        "Deployment b2stream-replicator": settings.replicator.grace_s
+        + max(settings.first.timeout_s, settings.second.timeout_s),
+    }
+    for name, pod in kustomize.pods(documents).items():
+        if name in PROGRAMS:
+            assert pod["terminationGracePeriodSeconds"] >= longest_s[name] + 30
+
+
+def test_no_pod_has_more_rights_than_it_needs(documents: list[Document]) -> None:
+    user = re.search(r"^USER (\d+):\d+$", (REPOSITORY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert user is not None
+    for pod in kustomize.pods(documents).values():
+        context = pod["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] == int(user[1])
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_what_a_program_writes_lies_on_a_volume(documents: list[Document]) -> None:
+    settings = loaded(documents)
+    stateful = next(document for document in documents if document["kind"] == "StatefulSet")
+    container = stateful["spec"]["template"]["spec"]["containers"][0]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert "/tmp" in mounts  # Faust's folder
+    claim = next(claim for claim in stateful["spec"]["volumeClaimTemplates"])
+    assert mounts[settings.processor.spool_directory] == claim["metadata"]["name"]
+    assert size_bytes(claim["spec"]["resources"]["requests"]["storage"]) > settings.processor.spool_bytes * 1.1
+
+
+def test_there_are_not_more_processors_than_partitions(documents: list[Document]) -> None:
+    partitions = loaded(documents).kafka.partitions
+    for document in documents:
+        if "replicas" in document.get("spec", {}):
+            assert 1 <= document["spec"]["replicas"] <= partitions
+
+
+def test_selectors_find_the_pods_they_mean(documents: list[Document]) -> None:
+    labels = {
+        document["metadata"]["name"]: document["spec"]["template"]["metadata"]["labels"]
+        for document in documents
+        if "template" in document.get("spec", {})
+    }
+    for kind, selector in _selectors(documents):
+        found = [name for name, carried in labels.items() if selector.items() <= carried.items()]
+        assert len(found) == (len(labels) if kind == "NetworkPolicy" else 1), (kind, selector)
+
+
+def _selectors(documents: list[Document]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for document in documents:
+        spec = document.get("spec", {})
+        for selector in (spec.get("selector"), spec.get("podSelector")):
+            if selector is not None:
+                yield document["kind"], selector.get("matchLabels", selector)
+    for pod in kustomize.pods(documents).values():
+        for spread in pod.get("topologySpreadConstraints", []):
+            yield "spread", spread["labelSelector"]["matchLabels"]
+
+
+def test_the_image_is_of_this_version(documents: list[Document]) -> None:
+    assert {container["image"].rpartition(":")[2] for container in kustomize.containers(documents)} == {__version__}
+
+
+def test_topics_that_files_name_exist() -> None:
+    exist = {topic.full_name("icos") for topic in topics.ALL}
+    for path in (*(path for path in K8S.rglob("*") if path.is_file()), REPOSITORY / "docker-compose.yml"):
+        named = set(re.findall(r"\bicos\.[a-z-]+", path.read_text(encoding="utf-8")))
+        assert named <= exist, path
+
+
+def test_the_renderer_refuses_what_it_does_not_understand(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [], "components": ["../other"]}))
+    with pytest.raises(ValueError, match="components"):
+        kustomize.render(tmp_path)

@@ -1,0 +1,134 @@
+"""The journal outlives what happens to its disk and its owner, and says so where it cannot."""
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from b2stream.errors import ConfigurationError, Fatal
+from b2stream.programs.gateway.journal import Journal, JournalFailed, JournalInUse, JournalLock
+from tests.unit.gateway.stands import STATION, Stand, toa5
+
+
+def test_a_second_gateway_on_the_same_journal_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    first = JournalLock(tmp_path / "journal.sqlite")
+    with pytest.raises(JournalInUse, match=r"journal\.sqlite"):
+        JournalLock(tmp_path / "journal.sqlite")
+    first.release()
+    JournalLock(tmp_path / "journal.sqlite").release()
+
+
+def hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:
+    lock = JournalLock(path)
+    held.set()
+    multiprocessing.Event().wait()
+    lock.release()
+
+
+def test_the_lock_of_a_killed_gateway_is_free(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    held = spawn.Event()
+    other = spawn.Process(target=hold, args=(tmp_path / "journal.sqlite", held))
+    other.start()
+    assert held.wait(30)
+    with pytest.raises(JournalInUse):
+        JournalLock(tmp_path / "journal.sqlite")
+    other.kill()
+    other.join()
+    JournalLock(tmp_path / "journal.sqlite").release()
+
+
+def test_receipts_and_retry_work_beside_a_running_gateway(stand: Stand) -> None:
+    stand.write("a.bin", b"content")
+    gateway = stand.start()
+    gateway.step()
+    beside = Journal(stand.journal_path)
+    assert [attempt.outcome for attempt in beside.batches()] == ["sent"]
+    beside.ask_retry("a.bin")
+    assert gateway.journal.outcomes() == {"a.bin": "sending"}
+    beside.close_file()
+
+
+def test_the_journal_of_another_station_is_refused(tmp_path: Path) -> None:
+    Journal(tmp_path / "j", STATION).close_file()
+    with pytest.raises(ConfigurationError, match="station DE-Tst, not of SE-Htm"):
+        Journal(tmp_path / "j", "SE-Htm")
+
+
+def test_a_journal_of_another_release_is_refused(tmp_path: Path) -> None:
+    Journal(tmp_path / "j", STATION).close_file()
+    with sqlite3.connect(tmp_path / "j") as db:
+        db.execute("UPDATE facts SET value = '99' WHERE name = 'version'")
+    db.close()
+    with pytest.raises(ConfigurationError, match="version 99"):
+        Journal(tmp_path / "j", STATION)
+
+
+def test_a_file_that_is_no_journal_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(b"somebody's diary, and longer than any header of SQLite " * 50)
+    before = (tmp_path / "j").read_bytes()
+    with pytest.raises(JournalFailed, match="not a database"):
+        Journal(tmp_path / "j", STATION)
+    assert (tmp_path / "j").read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalFailed, match="file"):
+        Journal(tmp_path / "file" / "journal.sqlite", STATION)
+    with pytest.raises(JournalFailed, match="file"):
+        JournalLock(tmp_path / "file" / "journal.sqlite")
+
+
+def test_I1_a_full_disk_stops_the_gateway_before_it_publishes_what_it_could_not_write_down(stand: Stand) -> None:
+    gateway = stand.start()
+    gateway.journal._db.execute("PRAGMA max_page_count = 16")
+    for number in range(300):
+        stand.write(f"{number:03d}.bin", b"x" * (number + 1))
+    with pytest.raises(JournalFailed, match="full") as failed:
+        gateway.step()
+    assert isinstance(failed.value, Fatal)
+    stand.start().step()
+    closes = stand.log.closes()
+    assert len({close.name for close in closes}) == 300
+    numbers = [close.series_number for close in closes]
+    assert sorted(set(numbers)) == list(range(300)), "a close was published that the journal does not know"
+
+
+def test_a_journal_that_became_read_only_is_an_error(stand: Stand) -> None:
+    stand.write("met.dat", toa5(5))
+    gateway = stand.start()
+    gateway.journal._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(JournalFailed, match="readonly"):
+        gateway.step()
+    assert stand.log.messages == []
+
+
+def test_every_write_is_on_disk_before_the_next_step(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", STATION)
+    assert journal._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert journal._db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+    journal.close_file()
+
+
+def open_and_write(path: Path, go: "multiprocessing.synchronize.Event") -> None:
+    go.wait()
+    journal = Journal(path, STATION)
+    journal.ask_retry("a")
+    journal.close_file()
+
+
+def test_several_processes_may_open_a_new_journal_at_the_same_moment(tmp_path: Path) -> None:
+    """Somebody looks at receipts while the gateway starts for the first time."""
+    context = multiprocessing.get_context("fork")
+    for attempt in range(5):
+        go = context.Event()
+        path = tmp_path / f"journal-{attempt}"
+        openers = [context.Process(target=open_and_write, args=(path, go)) for _ in range(6)]
+        for opener in openers:
+            opener.start()
+        go.set()
+        for opener in openers:
+            opener.join(30)
+        assert [opener.exitcode for opener in openers] == [0] * 6

