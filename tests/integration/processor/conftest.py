@@ -192,6 +192,7 @@ class Deployment:
     def close(self) -> None:
         for process in self.processors:
             process.kill()
+            print(f"--- {process.name} said at the end:\n{process.last_log_lines(60)}")  # pytest shows it if the test failed
         self.producer.close()
         self.store.close()
 
