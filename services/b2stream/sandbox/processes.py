@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 STOP_GRACE_S = 10.0
+FREEZE_S = 10.0
 POLL_S = 0.02
 HAS_PROC = Path("/proc/self/stat").exists()  # Linux
 LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -74,8 +75,9 @@ class Process:
         self.wait(STOP_GRACE_S)
 
     def freeze(self) -> None:
-        """Stop it in its tracks (SIGSTOP): its connections stay open and nothing answers."""
-        self.send(signal.SIGSTOP)
+        """Stop it in its tracks (SIGSTOP): its connections stay open and nothing answers. Raises what `freeze_group` does."""
+        if self.running:
+            freeze_group(self.pid)
 
     def thaw(self) -> None:
         """Let a frozen process go on."""
@@ -141,6 +143,45 @@ def stop_all(processes: Sequence[Process], grace_s: float = STOP_GRACE_S) -> Non
             process.kill()
 
 
+def freeze_group(group: int, timeout_s: float = FREEZE_S) -> None:
+    """Stop every process of a group, and return when the last thread of the last one stands still.
+
+    A signal is only noted for a thread that runs at that moment or is in the kernel: it goes on, and may still answer
+    somebody, until it comes by. Raises TimeoutError where one does not within `timeout_s`; a group that is gone is still.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGSTOP)
+    deadline = time.monotonic() + timeout_s
+    while moving := [state for state in thread_states(group) if state not in _STILL]:
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"process group {group} does not stand still: threads in state {', '.join(moving)}")
+        time.sleep(POLL_S / 10)
+
+
+_STILL = {"T", "t", "Z", "X"}  # stopped, stopped by a debugger, and two states of what has ended
+
+
+def thread_states(group: int) -> list[str]:
+    """The state of each thread (each process, where the system shows no threads) of a process group, as `ps` writes it."""
+    if HAS_PROC:
+        states = []
+        for process in Path("/proc").glob("[0-9]*"):
+            # The process group is the third field after the name.
+            if _fields_after_name(process / "stat")[2:3] == [str(group)]:
+                states += [fields[0] for task in process.glob("task/*/stat") if (fields := _fields_after_name(task))]
+        return states
+    answer = subprocess.run(["ps", "-A", "-o", "pgid=,state="], capture_output=True, text=True, check=False)
+    return [line.split()[1][0] for line in answer.stdout.splitlines() if line.split()[0] == str(group)]
+
+
+def _fields_after_name(stat: Path) -> list[str]:
+    """What follows the name, which may contain spaces and brackets, in a file of proc(5): state, parent, …; empty if it is gone."""
+    try:
+        return stat.read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def leave_in_order_when_asked() -> None:
     """Turn SIGTERM and SIGHUP into an ordinary exit of this process, so that its children are stopped in order.
 
@@ -153,12 +194,8 @@ def leave_in_order_when_asked() -> None:
 def start_time(pid: int) -> str:
     """When this process started, as the operating system writes it; empty if it is gone or only waits to be reaped."""
     if HAS_PROC:
-        try:
-            # The name in the second field may contain spaces and brackets; state is the third field, start the 22nd.
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return ""
-        return "" if fields[0] in ("Z", "X") else fields[19]
+        fields = _fields_after_name(Path(f"/proc/{pid}/stat"))  # the start is the 20th of them
+        return "" if not fields or fields[0] in ("Z", "X") else fields[19]
     answer = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, since = answer.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else since.strip()

@@ -81,13 +81,53 @@ def test_several_are_stopped_within_one_grace_time(tmp_path: Path) -> None:
 
 def test_a_frozen_child_is_running_and_can_still_be_stopped_in_order(sleeper: Process) -> None:
     sleeper.freeze()
-    assert until(lambda: state(sleeper.pid) == "T")
+    assert state(sleeper.pid) == "T"
     assert sleeper.running
     sleeper.thaw()
     assert until(lambda: state(sleeper.pid) == "S")
     sleeper.freeze()
     sleeper.stop()
     assert sleeper.exit_code == -signal.SIGTERM
+
+
+BUSY = """
+import os, threading
+if os.fork():
+    print("ready", flush=True)
+def work():
+    while True:
+        os.stat("/")
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+work()
+"""
+
+
+def test_when_freeze_returns_every_thread_of_every_process_of_the_group_stands_still(tmp_path: Path) -> None:
+    process = run(BUSY, tmp_path)
+    assert until(lambda: len(processes.thread_states(process.pid)) >= (10 if processes.HAS_PROC else 2))
+    try:
+        for _ in range(5):
+            process.freeze()
+            assert set(processes.thread_states(process.pid)) == {"T"}
+            process.thaw()
+            assert until(lambda: "T" not in processes.thread_states(process.pid))
+    finally:
+        process.kill()
+
+
+def test_freezing_waits_no_longer_than_it_was_told_to(sleeper: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "thread_states", lambda group: ["T", "D"])
+    with pytest.raises(TimeoutError, match=f"{sleeper.pid} does not stand still: threads in state D"):
+        processes.freeze_group(sleeper.pid, timeout_s=0.05)
+    sleeper.thaw()
+
+
+def test_freezing_a_process_that_has_ended_does_nothing(sleeper: Process) -> None:
+    sleeper.kill()
+    sleeper.freeze()
+    processes.freeze_group(sleeper.pid)
+    assert not sleeper.running
 
 
 def test_kill_ends_the_children_of_a_child_too(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from b2stream.sandbox.processes import freeze_group
+
 
 class EmbeddedZone:
     """One zone in a directory. Its objects and catalogue outlive it; a second `start` takes the same port again."""
@@ -100,8 +102,9 @@ class EmbeddedZone:
         self._wait(20)
 
     def freeze(self) -> None:
-        """Let it stand still, connections and all, as a machine that hangs."""
-        self._signal(signal.SIGSTOP)
+        """Let it stand still, connections and all, as a machine that hangs. Raises what `freeze_group` does."""
+        if self.pid:
+            freeze_group(self.pid)  # it leads one: it was started with a session of its own
 
     def thaw(self) -> None:
         """Let a frozen one go on."""
