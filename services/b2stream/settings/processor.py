@@ -1,0 +1,24 @@
+"""Settings of the processor."""
+
+from pydantic import Field
+
+from b2stream.settings.section import Section
+
+
+class Processor(Section):
+    group: str = Field("processor", description="Name of the consumer group; the topic id is added to it.")
+    spool_directory: str = Field("", description="Folder for blocks of open attempts; empty: a temporary one.")
+    spool_bytes: int = Field(
+        8 << 30, ge=1 << 20, description="Most bytes in the spool; beyond it the largest open attempt is evicted."
+    )
+    commits_in_flight: int = Field(
+        8, ge=1, le=64, description="Commits that overlap; each has its own iRODS connection."
+    )
+    silence_s: float = Field(
+        900.0, gt=0, description="T: an attempt silent for so long at the end of the log is abandoned, seconds."
+    )
+    overtake_s: float = Field(
+        600.0, gt=0, description="A stuck batch is overtaken by later ones of its series after so long, seconds."
+    )
+    grace_s: float = Field(20.0, gt=0, description="After SIGTERM, time for commits in flight, seconds.")
+    closed_limit: int = Field(200, ge=1, description="Closed, unannounced attempts at which reading pauses.")

@@ -1,0 +1,24 @@
+"""Settings that every program shares."""
+
+from pydantic import Field
+
+from b2stream.settings.section import Section
+
+
+class General(Section):
+    community: str = Field("icos", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Prefix of topics, name of AVUs.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
+
+
+class Redis(Section):
+    url: str = Field(
+        "", description="Redis for live status, e.g. redis://127.0.0.1:6379/0; empty: none. Nothing depends on it."
+    )
+
+
+class Monitoring(Section):
+    host: str = Field(
+        "127.0.0.1", description="Address that /metrics, /healthz and /readyz listen on; 0.0.0.0 in a container."
+    )
+    port: int = Field(0, ge=0, le=65_535, description="Their port; 0: none.")
