@@ -13,9 +13,9 @@ from b2stream.contracts import schemas, topics
 from b2stream.contracts.envelopes import block_headers, close_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.partitions import partition_of
+from b2stream.formats.base import Station
 from b2stream.kafka import Delivered, Producer
 from b2stream.programs.gateway import closing
-from b2stream.programs.gateway.formats.base import Station
 from b2stream.programs.gateway.snapshot import Snapshot
 from b2stream.programs.gateway.watch import Signature
 from b2stream.sandbox.simulate.eddy_covariance import file_name, half_hour

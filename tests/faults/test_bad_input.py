@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from b2stream.programs.gateway.formats.base import PARSE_LIMIT_BYTES
-from b2stream.programs.gateway.formats.reasons import NOTES, REASONS
+from b2stream.formats.base import PARSE_LIMIT_BYTES
+from b2stream.formats.reasons import NOTES, REASONS
 from b2stream.programs.gateway.watch import printable
 from b2stream.sandbox.deployment import Deployment
 from tests.faults import load
 from tests.faults.chain import Chain, beside
 from tests.faults.judging import Judge
 from tests.faults.load import FOREST, MEADOW, TOWER, StationFile
-from tests.unit.gateway.formats import samples
+from tests.unit.formats import samples
 
 HALF_HOUR = f"{FOREST}_EC_20240301%s_L01_F01.csv"
 

@@ -17,8 +17,8 @@ from b2stream.contracts import blocks, schemas
 from b2stream.contracts.blocks import Block, Label, Variable
 from b2stream.contracts.framing import Framed
 from b2stream.contracts.records import CONTAINER_AVRO, CONTAINER_FILE, BatchClosed, BatchCommitted
-from b2stream.programs.gateway.formats.base import Station
-from b2stream.programs.gateway.formats.registry import read_file
+from b2stream.formats.base import Station
+from b2stream.formats.registry import read_file
 
 SCHEMA = schemas.current("MeasurementBlock")
 

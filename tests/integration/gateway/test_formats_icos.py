@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2stream.programs.gateway.formats.base import Reading, Station
-from b2stream.programs.gateway.formats.registry import read_file
+from b2stream.formats.base import Reading, Station
+from b2stream.formats.registry import read_file
 
 READ = {
     "DE-HoH_EC_201907301200_v01.csv": ("etc-eddy-covariance", "DE-HoH", "EC", "2019-07-30T10:30", 36_000),

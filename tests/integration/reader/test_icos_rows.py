@@ -6,8 +6,8 @@ import numpy as np
 
 import b2stream
 from b2stream.archive.memory import MemoryStore
-from b2stream.programs.gateway.formats.base import Station
-from b2stream.programs.gateway.formats.registry import read_file
+from b2stream.formats.base import Station
+from b2stream.formats.registry import read_file
 from b2stream.reader.batch import Batch, Centres
 from b2stream.settings import Settings
 from tests.replication.files import archive_file

@@ -14,9 +14,9 @@ from b2stream.contracts.envelopes import Headers, read_envelope
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed
 from b2stream.errors import Poison
+from b2stream.formats.base import Station
 from b2stream.kafka import Delivered
 from b2stream.programs.gateway.closing import close_digest
-from b2stream.programs.gateway.formats.base import Station
 from b2stream.programs.gateway.journal import Journal
 from b2stream.programs.gateway.program import Gateway
 from b2stream.programs.gateway.publisher import Publisher

@@ -11,11 +11,11 @@ from b2stream.batches.manifest import batch_of, paths_of
 from b2stream.contracts import schemas
 from b2stream.contracts.framing import Framed
 from b2stream.contracts.records import BatchClosed
+from b2stream.formats.base import Label, Reading, Station, Variable
+from b2stream.formats.registry import FileReading
 from b2stream.programs.gateway import closing
 from b2stream.programs.gateway.closing import close_digest, draft, place, prepare, same_blocks
 from b2stream.programs.gateway.cutting import Cut
-from b2stream.programs.gateway.formats.base import Label, Reading, Station, Variable
-from b2stream.programs.gateway.formats.registry import FileReading
 from b2stream.programs.gateway.snapshot import FileChanged, Snapshot, take
 from b2stream.programs.gateway.watch import Seen, Signature
 from tests.unit.gateway.stands import STATION, toa5

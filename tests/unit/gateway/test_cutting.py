@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from b2stream.contracts import blocks
 from b2stream.contracts.topics import BLOCK_LIMIT_BYTES
+from b2stream.formats.base import Label, NotReadable, Reading, Variable
 from b2stream.programs.gateway.cutting import BODY_LIMIT_BYTES, Cut, cut, cut_blocks
-from b2stream.programs.gateway.formats.base import Label, NotReadable, Reading, Variable
 
 
 def reading(rows: int, variables: int = 1, texts: list[str] | None = None) -> Reading:

@@ -123,7 +123,7 @@ def test_columns_of_one_name_stay_apart(store: MemoryStore) -> None:
 
 def test_a_format_that_is_not_installed_is_named(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = batch_in(store, archive_file(store, NAME, TOA5, STATION, UTC_OFFSET_H))
-    monkeypatch.setattr("b2stream.reader.formats.entry_points", lambda group: [])
+    monkeypatch.setattr("b2stream.formats.registry.entry_points", lambda group, name: [])
     with pytest.raises(ConfigurationError, match=r"CR1000_Table1\.dat of SE-Htm.*campbell-toa5"):
         b2stream.rows(batch)
 
@@ -131,7 +131,7 @@ def test_a_format_that_is_not_installed_is_named(store: MemoryStore, monkeypatch
 def test_a_format_that_reads_other_rows_than_the_gateway_did_is_refused(
     toa5: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from b2stream.programs.gateway.formats import campbell_toa5
+    from b2stream.formats import campbell_toa5
 
     read = campbell_toa5.CampbellToa5.read
 

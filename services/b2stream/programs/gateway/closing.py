@@ -17,9 +17,9 @@ from b2stream.batches.paths import split_name
 from b2stream.contracts import blocks, schemas
 from b2stream.contracts.canonical import iso_utc
 from b2stream.contracts.records import CONTAINER_FILE, BatchClosed, Relation
+from b2stream.formats.base import NotReadable, Reading, Station
+from b2stream.formats.registry import OPAQUE, FileReading, read_file
 from b2stream.programs.gateway.cutting import Cut, cut, cut_blocks
-from b2stream.programs.gateway.formats.base import NotReadable, Reading, Station
-from b2stream.programs.gateway.formats.registry import OPAQUE, FileReading, read_file
 from b2stream.programs.gateway.snapshot import FileChanged, Snapshot
 from b2stream.programs.gateway.watch import printable
 

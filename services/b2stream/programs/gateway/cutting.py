@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from b2stream.contracts import blocks
 from b2stream.contracts.topics import BLOCK_LIMIT_BYTES
-from b2stream.programs.gateway.formats.base import NotReadable, Reading
+from b2stream.formats.base import NotReadable, Reading
 
 BODY_LIMIT_BYTES = BLOCK_LIMIT_BYTES - 16_384
 """Framing, key and headers come on top: a few hundred bytes and four times a name of at most 100."""

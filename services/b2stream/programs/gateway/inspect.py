@@ -20,9 +20,9 @@ from b2stream.contracts.canonical import iso_utc
 from b2stream.contracts.framing import Framed
 from b2stream.contracts.records import BatchClosed
 from b2stream.errors import ConfigurationError, Retryable
+from b2stream.formats.base import Reading, Station
+from b2stream.formats.registry import read_file
 from b2stream.programs.gateway.closing import Prepared, draft, place, prepare
-from b2stream.programs.gateway.formats.base import Reading, Station
-from b2stream.programs.gateway.formats.registry import read_file
 from b2stream.programs.gateway.snapshot import take
 from b2stream.programs.gateway.watch import Seen, Signature, printable
 from b2stream.settings import Settings, load

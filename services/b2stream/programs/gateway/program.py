@@ -14,9 +14,9 @@ from typing import Protocol
 from b2stream.batches.identity import batch_id
 from b2stream.batches.paths import split_name
 from b2stream.contracts.records import BatchClosed, Relation
+from b2stream.formats.base import Station
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.closing import Prepared, draft, prepare, same_blocks
-from b2stream.programs.gateway.formats.base import Station
 from b2stream.programs.gateway.journal import Attempt, Journal
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.publisher import Publisher

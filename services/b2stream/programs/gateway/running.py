@@ -10,11 +10,11 @@ from pathlib import Path
 
 from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
 from b2stream.errors import ConfigurationError, Retryable
+from b2stream.formats.base import Station
 from b2stream.kafka import Producer, wait_until_answers
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.cluster import CLIENT_ID, Cluster
-from b2stream.programs.gateway.formats.base import Station
 from b2stream.programs.gateway.journal import Journal, JournalLock
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.program import Gateway

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from b2stream.batches.identity import sha256_hex
 from b2stream.errors import Retryable
-from b2stream.programs.gateway.formats.base import PARSE_LIMIT_BYTES
+from b2stream.formats.base import PARSE_LIMIT_BYTES
 from b2stream.programs.gateway.watch import Seen, Signature
 
 _PASS_BYTES = 1 << 20

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from b2stream.errors import ConfigurationError
-from b2stream.programs.gateway.formats.base import Station
-from b2stream.programs.gateway.formats.registry import read_file
+from b2stream.formats.base import Station
+from b2stream.formats.registry import read_file
 from b2stream.programs.gateway.watch import is_temporary
 from b2stream.sandbox.demo.ledger import Fed, Ledger
 from b2stream.sandbox.simulate import SIZES, simulate_station_files

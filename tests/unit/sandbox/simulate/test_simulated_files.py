@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2stream.programs.gateway.formats.base import Reading, Station
-from b2stream.programs.gateway.formats.registry import read_file
+from b2stream.formats.base import Reading, Station
+from b2stream.formats.registry import read_file
 from b2stream.sandbox.simulate import SIZES, climate, eddy_covariance, ocean_line, picarro, simulate_station_files
 from b2stream.sandbox.simulate.climate import Series
 from b2stream.sandbox.simulate.stations import FOREST, SHIP, TOWER

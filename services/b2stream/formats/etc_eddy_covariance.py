@@ -13,9 +13,9 @@ import re
 
 import numpy as np
 
-from b2stream.programs.gateway.formats import instants, tables
-from b2stream.programs.gateway.formats.base import STATION_ID, NotReadable, Reading, SourceFile, Station, Variable
-from b2stream.programs.gateway.formats.standard_time import standard_offset, utc_text
+from b2stream.formats import instants, tables
+from b2stream.formats.base import STATION_ID, NotReadable, Reading, SourceFile, Station, Variable
+from b2stream.formats.standard_time import standard_offset, utc_text
 
 NAME = re.compile(
     rf"(?P<station>{STATION_ID})_EC_(?P<end>\d{{12}})(_(?P<logger>L\d\d_F\d\d))?(?![0-9A-Za-z])", re.ASCII

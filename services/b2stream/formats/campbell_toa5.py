@@ -16,8 +16,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from b2stream.programs.gateway.formats import instants, tables
-from b2stream.programs.gateway.formats.base import (
+from b2stream.formats import instants, tables
+from b2stream.formats.base import (
     STATION_ID,
     Label,
     NotReadable,
@@ -26,7 +26,7 @@ from b2stream.programs.gateway.formats.base import (
     Station,
     Variable,
 )
-from b2stream.programs.gateway.formats.standard_time import standard_offset
+from b2stream.formats.standard_time import standard_offset
 
 STATION_FRONT = re.compile(rf"({STATION_ID})(?![A-Za-z0-9])", re.ASCII)
 NAME_START = re.compile(r".*?(?<!\d)(\d{8})-(\d{4})(?!\d)", re.ASCII)

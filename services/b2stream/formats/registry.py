@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from b2stream.programs.gateway.formats import instants
-from b2stream.programs.gateway.formats.base import (
+from b2stream.formats import instants
+from b2stream.formats.base import (
     COLUMNS_LIMIT,
     PARSE_LIMIT_BYTES,
     Format,
@@ -27,8 +27,8 @@ from b2stream.programs.gateway.formats.base import (
     Station,
     Variable,
 )
-from b2stream.programs.gateway.formats.standard_time import require_station
-from b2stream.programs.gateway.formats.unpack import unpack
+from b2stream.formats.standard_time import require_station
+from b2stream.formats.unpack import unpack
 
 ENTRY_POINT_GROUP = "b2stream.formats"
 OPAQUE = "opaque"
@@ -71,6 +71,14 @@ def load_formats() -> tuple[Format, ...]:
         except Exception:
             log.exception("input format %s (%s) cannot be loaded and is left out", entry_point.name, entry_point.value)
     return tuple(sorted(loaded, key=lambda known: (_rank(known), known.name)))
+
+
+def format_named(name: str) -> Format | None:
+    """The installed format of this name, as manifests have it; None where there is none. Others are not loaded."""
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        loaded: Format = entry_point.load()()
+        return loaded
+    return None
 
 
 @functools.cache

@@ -3,10 +3,10 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from b2stream.programs.gateway.formats.base import Station
-from b2stream.programs.gateway.formats.reasons import REASONS
-from b2stream.programs.gateway.formats.registry import read_file
-from tests.unit.gateway.formats import samples
+from b2stream.formats.base import Station
+from b2stream.formats.reasons import REASONS
+from b2stream.formats.registry import read_file
+from tests.unit.formats import samples
 
 SMALL = {
     **samples.SAMPLES,

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from b2stream.programs.gateway.formats.base import NotReadable, Reading, SourceFile, Station, Variable
-from b2stream.programs.gateway.formats.registry import known_formats, load_formats, read_file
-from tests.unit.gateway.formats import samples
+from b2stream.errors import ConfigurationError
+from b2stream.formats.base import NotReadable, Reading, SourceFile, Station, Variable
+from b2stream.formats.registry import known_formats, load_formats, read_file
+from b2stream.reader import formats as formats_of_the_reader
+from tests.unit.formats import samples
 
 FOREIGN = """
 import numpy as np
-from b2stream.programs.gateway.formats.base import Reading, Variable
+from b2stream.formats.base import Reading, Variable
 
 class Barometer:
     name = "acme-barometer"
@@ -61,11 +63,28 @@ def test_a_format_of_another_package_is_found_and_used(foreign_package: Path, mo
     assert formats[0].name == "acme-barometer"
 
 
+def test_the_reader_reads_an_archived_file_with_the_other_package_too(
+    foreign_package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(foreign_package))
+    block = formats_of_the_reader.read_file("acme-barometer", "a.txt", b"ACME 1000 1001.5", "XX-Demo", None, "a.txt")
+    assert (block.series, block.variables[0].unit, block.variables[0].values.tolist()) == (
+        "acme",
+        "hPa",
+        [1000, 1001.5],
+    )
+
+
+def test_the_reader_names_a_format_that_is_not_installed() -> None:
+    with pytest.raises(ConfigurationError, match=r"a\.txt was read with the input format acme-barometer"):
+        formats_of_the_reader.read_file("acme-barometer", "a.txt", b"ACME 1000", "XX-Demo", None, "a.txt")
+
+
 def test_a_fresh_process_uses_the_other_package_without_a_word(foreign_package: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(foreign_package)!r})\n"
-        "from b2stream.programs.gateway.formats.base import Station\n"
-        "from b2stream.programs.gateway.formats.registry import read_file\n"
+        "from b2stream.formats.base import Station\n"
+        "from b2stream.formats.registry import read_file\n"
         "print(read_file('a.txt', b'ACME 1 2 3', Station()).rows)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

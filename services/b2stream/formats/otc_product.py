@@ -10,9 +10,9 @@ Source: QuinCe, github.com/BjerknesClimateDataCentre/QuinCe (export); WOCE flags
 
 import re
 
-from b2stream.programs.gateway.formats import instants, tables
-from b2stream.programs.gateway.formats.base import Label, NotReadable, Reading, SourceFile, Station, Variable
-from b2stream.programs.gateway.formats.standard_time import require_station
+from b2stream.formats import instants, tables
+from b2stream.formats.base import Label, NotReadable, Reading, SourceFile, Station, Variable
+from b2stream.formats.standard_time import require_station
 
 EXPOCODE = re.compile(r"(?P<ship>[0-9A-Z]{4})(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)", re.ASCII)
 UNIT = re.compile(r"(?P<name>.*?)\s*\[(?P<unit>[^][]*)\]\Z")

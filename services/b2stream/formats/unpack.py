@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from typing import Protocol
 
-from b2stream.programs.gateway.formats.base import PARSE_LIMIT_BYTES, NotReadable, SourceFile
+from b2stream.formats.base import PARSE_LIMIT_BYTES, NotReadable, SourceFile
 
 READ_BYTES = 1 << 20
 ZIP_DIRECTORY_LIMIT_BYTES = 64 << 10

@@ -10,8 +10,8 @@ Source: Sabbatini et al., ICOS Ecosystem Instructions for the raw data formats, 
 
 import re
 
-from b2stream.programs.gateway.formats import instants, tables
-from b2stream.programs.gateway.formats.base import (
+from b2stream.formats import instants, tables
+from b2stream.formats.base import (
     STATION_ID,
     Label,
     NotReadable,
@@ -20,7 +20,7 @@ from b2stream.programs.gateway.formats.base import (
     Station,
     Variable,
 )
-from b2stream.programs.gateway.formats.standard_time import standard_offset
+from b2stream.formats.standard_time import standard_offset
 
 NAME = re.compile(rf"(?P<station>{STATION_ID})_BM_\d{{8,14}}_(?P<logger>L\d\d_F\d\d)(?![0-9A-Za-z])", re.ASCII)
 DATA_LINE = re.compile(r'^"?\d{14}"?(,|$)', re.ASCII | re.MULTILINE)

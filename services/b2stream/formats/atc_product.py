@@ -14,9 +14,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from b2stream.programs.gateway.formats import instants, tables
-from b2stream.programs.gateway.formats.base import Label, NotReadable, Reading, SourceFile, Station, Variable
-from b2stream.programs.gateway.formats.standard_time import require_station
+from b2stream.formats import instants, tables
+from b2stream.formats.base import Label, NotReadable, Reading, SourceFile, Station, Variable
+from b2stream.formats.standard_time import require_station
 
 HEADER_ENTRY = re.compile(r"#\s*([A-Z][A-Z/ ]*):\s*(.*)")
 MISSING = (-999.99, -9.99)

@@ -14,8 +14,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from b2stream.programs.gateway.formats import instants, tables
-from b2stream.programs.gateway.formats.base import (
+from b2stream.formats import instants, tables
+from b2stream.formats.base import (
     CELLS_LIMIT,
     COLUMNS_LIMIT,
     NotReadable,

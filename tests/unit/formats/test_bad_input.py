@@ -5,12 +5,12 @@ import zipfile
 
 import pytest
 
-from b2stream.programs.gateway.formats import base, registry
-from b2stream.programs.gateway.formats.base import Station
-from b2stream.programs.gateway.formats.reasons import NOTES, REASONS
-from b2stream.programs.gateway.formats.registry import read_file
-from b2stream.programs.gateway.formats.unpack import unpack
-from tests.unit.gateway.formats import samples
+from b2stream.formats import base, registry
+from b2stream.formats.base import Station
+from b2stream.formats.reasons import NOTES, REASONS
+from b2stream.formats.registry import read_file
+from b2stream.formats.unpack import unpack
+from tests.unit.formats import samples
 
 ANY = Station(utc_offset_h=1.0)
 ALL = pytest.mark.parametrize("format_name", samples.SAMPLES)
@@ -147,9 +147,9 @@ def test_a_million_columns() -> None:
 
 
 def test_more_cells_than_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("b2stream.programs.gateway.formats.tables.CELLS_LIMIT", 1000)
-    monkeypatch.setattr("b2stream.programs.gateway.formats.tables.MIXED_CELLS_LIMIT", 10)
-    monkeypatch.setattr("b2stream.programs.gateway.formats.picarro_datalog.CELLS_LIMIT", 10)
+    monkeypatch.setattr("b2stream.formats.tables.CELLS_LIMIT", 1000)
+    monkeypatch.setattr("b2stream.formats.tables.MIXED_CELLS_LIMIT", 10)
+    monkeypatch.setattr("b2stream.formats.picarro_datalog.CELLS_LIMIT", 10)
     for name, content in samples.SAMPLES.values():
         assert outcome(name, content) == "too_large"
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from b2stream.programs.gateway.formats.base import CELLS_LIMIT, COLUMNS_LIMIT, Label, NotReadable, Variable
+from b2stream.formats.base import CELLS_LIMIT, COLUMNS_LIMIT, Label, NotReadable, Variable
 
 MIXED_CELLS_LIMIT = 8_000_000
 """Cells that go through the csv module are Python strings, about 75 bytes each; only numbers may come near CELLS_LIMIT."""

@@ -9,7 +9,7 @@ station ids write GB, and `FR` is metropolitan France (overseas departments have
 
 from datetime import UTC, datetime
 
-from b2stream.programs.gateway.formats.base import NotReadable, Station
+from b2stream.formats.base import NotReadable, Station
 
 COUNTRY_OFFSET_H = {
     **dict.fromkeys(["GB", "UK", "IE", "IS"], 0),

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 
-from b2stream.programs.gateway.formats.base import NotReadable, Station
-from b2stream.programs.gateway.formats.standard_time import COUNTRY_OFFSET_H, standard_offset
+from b2stream.formats.base import NotReadable, Station
+from b2stream.formats.standard_time import COUNTRY_OFFSET_H, standard_offset
 
 ZONES = {
     "AT": "Europe/Vienna",

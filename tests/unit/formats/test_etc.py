@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from b2stream.programs.gateway.formats.base import Station
-from b2stream.programs.gateway.formats.registry import read_file
-from tests.unit.gateway.formats import samples
+from b2stream.formats.base import Station
+from b2stream.formats.registry import read_file
+from tests.unit.formats import samples
 
 HALF_PAST_TEN_UTC_US = 1564482600_000000  # 2019-07-30T10:30:00Z
 
