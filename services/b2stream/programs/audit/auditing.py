@@ -1,0 +1,172 @@
+"""The audit itself: fix the ends of the log, read it, walk the centres, judge, and look at each finding a second time."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from b2stream.archive.store import ObjectStore
+from b2stream.contracts import topics
+from b2stream.contracts.records import BatchClosed
+from b2stream.programs.audit import walking
+from b2stream.programs.audit.chains import Series, follow_chains
+from b2stream.programs.audit.findings import Finding
+from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.judging import Scope, judge
+from b2stream.programs.audit.log import Lag, Log
+from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.settings import Settings
+
+GRACE_S = 900.0
+
+Tell = Callable[[str, int], None]
+"""(what is being done, how many more are done)."""
+
+
+def _nothing_to_check(close: BatchClosed, closed_at_us: int) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an audit is asked to do."""
+
+    folder: str = ""  # a station's, else everything
+    recompute: bool = False
+    grace_s: float = GRACE_S
+    check_signature: SignatureCheck = _nothing_to_check
+    now_s: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came out. `findings` were seen twice; `lag` is work that somebody is still going to do."""
+
+    started_s: float
+    finished_s: float
+    centres: list[str]
+    objects: int
+    batches: int
+    recomputed: int
+    findings: list[Finding]
+    lag: list[Lag]
+    series: list[Series] = field(default_factory=list)
+    unproven_before_us: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "started_s": self.started_s,
+            "finished_s": self.finished_s,
+            "centres": self.centres,
+            "objects": self.objects,
+            "batches": self.batches,
+            "recomputed": self.recomputed,
+            "findings": [finding.to_json() for finding in self.findings],
+            "lag": [each.to_json() for each in self.lag],
+            "series": [each.to_json() for each in self.series],
+            "unproven_before_us": self.unproven_before_us,
+        }
+
+
+class Auditor:
+    """Audits the archive at one or two centres; `stores` are the first centre's and, where there is one, the second's."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stores: list[ObjectStore],
+        log: Log,
+        index: Index,
+        plan: Plan,
+        tell: Tell = lambda *_: None,
+    ) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._log = log
+        self._index = index
+        self._plan = plan
+        self._tell = tell
+        self._walk = int(plan.now_s() * 1000)
+
+    def run(self) -> Report:
+        """Everything, once. Raises Retryable where Kafka or a centre does not answer."""
+        started_s = self._plan.now_s()
+        self._log.fix_ends()
+        lag = self._note_progress()
+        self._log.read_into(self._index, lambda count: self._tell("messages", count))
+        for store in self._stores:
+            walking.list_centre(
+                self._index, store, self._walk, self._plan.folder, lambda count: self._tell("objects", count)
+            )
+        self._read_manifests()
+        if self._plan.recompute:
+            walking.recompute(self._index, self._stores, lambda count: self._tell("recomputed", count))
+        suspects = self._judge()
+        findings = self._second_look(suspects) if suspects else []
+        series = list(follow_chains(self._index, [store.centre for store in self._stores]))
+        unproven = self._index.one("SELECT max(before_us) AS before_us FROM unproven")
+        return Report(
+            started_s=started_s,
+            finished_s=self._plan.now_s(),
+            centres=[store.centre for store in self._stores],
+            objects=self._index.count("object"),
+            batches=self._index.count("committed"),
+            recomputed=self._recomputed(),
+            findings=findings,
+            lag=lag,
+            series=[each for each in series if self._is_in_scope(f"{each.station}/{each.name}")],
+            unproven_before_us=unproven["before_us"] if unproven else None,
+        )
+
+    def _note_progress(self) -> list[Lag]:
+        """How far the programs are: what lies behind is theirs to have done."""
+        lags = []
+        for program, topic, group in (
+            ("processor", topics.MEASUREMENTS, self._settings.processor.group),
+            ("replicator", topics.COMMITS, self._settings.replicator.group),
+        ):
+            done = self._log.done(group, topic)
+            rows = ({"program": program, "partition": number, "next_offset": at} for number, at in done.items())
+            self._index.put("done", rows)
+            lags.append(self._log.lag(program, topic, done))
+        return lags
+
+    def _read_manifests(self) -> None:
+        walking.read_manifests(
+            self._index, self._stores, self._plan.check_signature, lambda count: self._tell("manifests", count)
+        )
+
+    def _judge(self) -> list[Finding]:
+        second = self._stores[1].centre if len(self._stores) > 1 else None
+        scope = Scope(self._stores[0].centre, second, self._plan.now_s(), self._plan.grace_s)
+        found = judge(self._index, scope)
+        found += [finding for series in follow_chains(self._index, scope.centres) for finding in series.findings]
+        return sorted(finding for finding in found if self._is_in_scope(finding.path))
+
+    def _second_look(self, suspects: list[Finding]) -> list[Finding]:
+        """Ask the centres and the log once more; what is still wrong is a finding."""
+        for path in sorted({path for finding in suspects for path in _paths_of(self._index, finding)}):
+            walking.look_again(self._index, self._stores, path, self._walk)
+            self._tell("second looks", 1)
+        self._log.fix_ends()
+        self._log.read_into(self._index)
+        self._read_manifests()
+        first_time = {finding.key for finding in suspects}
+        return [finding for finding in self._judge() if finding.key in first_time]
+
+    def _is_in_scope(self, path: str) -> bool:
+        folder = self._plan.folder
+        return not folder or path == folder or path.startswith(f"{folder}/")
+
+    def _recomputed(self) -> int:
+        found = self._index.one("SELECT count(recomputed_sha256) AS n FROM object")
+        return int(found["n"]) if found else 0
+
+
+def _paths_of(index: Index, finding: Finding) -> Iterator[str]:
+    """The objects that a finding is about: its own, and those of its batch."""
+    if not finding.path.startswith(".") and "#" not in finding.path:
+        yield finding.path
+    if finding.batch:
+        for row in index.rows("SELECT path FROM expected WHERE batch = :batch", batch=finding.batch):
+            yield row["path"]

@@ -1,0 +1,114 @@
+"""`b2stream audit`: settings in, a report out; exit 0 where nothing is wrong."""
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from b2stream.archive.location import open_store
+from b2stream.archive.store import ObjectStore
+from b2stream.errors import ConfigurationError, Retryable
+from b2stream.logs import configure
+from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
+from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.report import lines
+from b2stream.registry import framing_from
+from b2stream.settings import Centre, Settings, load
+
+EXIT_FINDING = 1
+EXIT_UNREACHABLE = 3
+
+
+@click.command()
+@click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
+@click.option("--station", default="", help="Only this station's objects.")
+@click.option("--centre", default="", help="Only this centre; else both.")
+@click.option("--recompute", is_flag=True, help="Let the centres read every object again and compare its checksum.")
+@click.option("--grace-s", default=GRACE_S, show_default=True, help="What is younger may still be on its way, seconds.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    help="File that keeps what was seen, so that an audit that was stopped goes on.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+def audit(
+    file: str | None, station: str, centre: str, recompute: bool, grace_s: float, state: Path | None, as_json: bool
+) -> None:
+    """Compare centres, commit log and series chains; name exactly what is missing, extra, altered or broken. Changes nothing.
+
+    Exit codes: 0 nothing is wrong, 1 a finding, 3 Kafka or a centre does not answer, 4 wrong configuration.
+    """
+    settings = load(file).settings
+    configure(settings.general.log_format, "warning")
+    plan = Plan(folder=station, recompute=recompute, grace_s=grace_s)
+    try:
+        report = run(settings, plan, centre, state)
+    except Retryable as error:
+        click.echo(f"b2stream: {error}", err=True)
+        sys.exit(EXIT_UNREACHABLE)
+    click.echo(json.dumps(report.to_json(), indent=2) if as_json else "\n".join(lines(report)))
+    sys.exit(EXIT_FINDING if report.findings else 0)
+
+
+def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = None) -> Report:
+    """Audit the centres of the settings. Raises Retryable where nobody answers, ConfigurationError."""
+    stores = _stores(settings, centre)
+    with tempfile.TemporaryDirectory(prefix="b2stream-audit-") as folder, _Counting() as counting:
+        path = state or Path(folder) / "index"
+        with Index(path) as index:
+            report = Auditor(settings, stores, Log(settings, framing_from(settings)), index, plan, counting.more).run()
+        path.unlink()  # it was finished: the next one begins anew
+    for store in stores:
+        store.close()
+    return report
+
+
+def _stores(settings: Settings, only: str) -> list[ObjectStore]:
+    chosen = [("first", settings.first), ("second", settings.second)]
+    stores = [_store(role, centre) for role, centre in chosen if centre.url and only in ("", centre.name)]
+    if not stores or (not only and not settings.first.url):
+        known = ", ".join(centre.name for _, centre in chosen if centre.url) or "none"
+        raise ConfigurationError(f"there is no centre {only!r} to audit (first.url, second.url); known: {known}")
+    return stores
+
+
+def _store(role: str, centre: Centre) -> ObjectStore:
+    return open_store(
+        centre.url,
+        centre.name,
+        role=role,
+        password_file=centre.password_file,
+        staging_root=centre.staging_root,
+        timeout_s=centre.timeout_s,
+    )
+
+
+class _Counting:
+    """What is being done, in one line that changes; without a terminal a line at each new step."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = Live("", console=self._console, transient=True, refresh_per_second=4)
+        self._counts: Counter[str] = Counter()
+
+    def more(self, what: str, count: int) -> None:
+        if what not in self._counts and not self._console.is_terminal:
+            self._console.print(f"reading {what} …", highlight=False)
+        self._counts[what] += count
+        if self._console.is_terminal:
+            self._live.update(", ".join(f"{number} {name}" for name, number in self._counts.items()))
+
+    def __enter__(self) -> "_Counting":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()

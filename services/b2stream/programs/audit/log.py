@@ -1,0 +1,222 @@
+"""What Kafka says: commit and replica events, closes, repeats and dead letters, up to ends that are fixed before anything else.
+
+What lies at or after the committed offset of the group responsible is lag; it is counted here and never becomes a finding.
+"""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from b2stream.batches.manifest import batch_of, paths_of
+from b2stream.contracts import topics
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.letters import read_letter
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.records import (
+    BatchClosed,
+    BatchCommitted,
+    BatchRepeated,
+    BatchReplicated,
+    CoverageStarted,
+)
+from b2stream.errors import LostOffsets, Poison, Retryable
+from b2stream.kafka import Consumer
+from b2stream.kafka.admin import Admin
+from b2stream.programs.audit.index import Index
+from b2stream.settings import Settings
+
+_CLIENT_ID = "b2stream-audit"
+_POLL_S = 0.5
+_SILENT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What a program has not done yet of a topic: messages, and how old the oldest is (seconds; None where nothing waits)."""
+
+    program: str
+    topic: str
+    messages: int
+    oldest_s: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Log:
+    """The topics, read to ends that were fixed at the beginning. Raises Retryable where Kafka does not answer."""
+
+    def __init__(self, settings: Settings, framing: Framing) -> None:
+        self._settings = settings
+        self._framing = framing
+        self._admin = Admin(settings.kafka.bootstrap, _CLIENT_ID)
+        self._partitions = settings.kafka.partitions
+        self.ends: dict[str, dict[int, int]] = {}
+        self._starts: dict[str, dict[int, int]] = {}
+        self._oldest_us: dict[str, int] = {}
+
+    def fix_ends(self) -> None:
+        """From now on nothing that comes later is looked at. To be called before the centres are walked."""
+        for topic in (topics.MEASUREMENTS, topics.COMMITS, topics.REPLICAS, topics.EVENTS, topics.DEAD_LETTERS):
+            held = self._admin.ranges(self._name(topic), self._partitions)
+            self.ends[topic.name] = {partition: each.end for partition, each in held.items()}
+            self._starts[topic.name] = {partition: each.start for partition, each in held.items()}
+
+    def done(self, group: str, topic: topics.Topic) -> dict[int, int]:
+        """How far a group is with each partition; the log's start where it has no offset."""
+        facts = self._admin.topic(self._name(topic))
+        committed = self._admin.committed(f"{group}-{facts.topic_id}", self._name(topic), self._partitions)
+        return self._starts[topic.name] | committed
+
+    def lag(self, program: str, topic: topics.Topic, done: dict[int, int]) -> Lag:
+        """What a program has still to do of a topic, up to the fixed ends."""
+        ends = self.ends[topic.name]
+        waiting = {number: done[number] for number in ends if done.get(number, 0) < ends[number]}
+        messages = sum(ends[number] - first for number, first in waiting.items())
+        oldest_us = min(
+            (at for number, first in waiting.items() if (at := self._time_of(topic, number, first))), default=None
+        )
+        oldest_s = None if oldest_us is None else max(0.0, time.time() - oldest_us / 1e6)
+        return Lag(program, topic.name, messages, oldest_s)
+
+    def _time_of(self, topic: topics.Topic, partition: int, offset: int) -> int | None:
+        for message in self._messages(topic, {partition: offset}):
+            return message.appended_at_us
+        return None
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def read_into(self, index: Index, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Write down what the topics say, from their beginnings to the fixed ends."""
+        index.forget_log()
+        for topic, take in (
+            (topics.COMMITS, self._commit),
+            (topics.REPLICAS, self._replica),
+            (topics.EVENTS, self._event),
+            (topics.DEAD_LETTERS, self._letter),
+            (topics.MEASUREMENTS, self._measurement),
+        ):
+            for message in self._messages(topic, self._starts[topic.name]):
+                with contextlib.suppress(Poison):  # the program in charge of that topic writes it a letter
+                    take(index, message)
+                progress(1)
+        index.keep()
+
+    def _messages(self, topic: topics.Topic, starts: dict[int, int]) -> Iterator[LogMessage]:
+        ends = self.ends[topic.name]
+        missing = {number: ends[number] for number, start in starts.items() if start < ends[number]}
+        if not missing:
+            return
+        begin = {number: starts[number] for number in missing}
+        consumer = Consumer(
+            self._settings.kafka.bootstrap,
+            self._name(topic),
+            client_id=_CLIENT_ID,
+            partitions=list(begin),
+            offsets=begin,
+        )
+        heard_s = time.monotonic()
+        try:
+            while missing:
+                message = consumer.poll(_POLL_S)
+                if message is None:
+                    if time.monotonic() - heard_s > _SILENT_S:
+                        raise Retryable(
+                            f"{self._name(topic)}: nothing came for {_SILENT_S:.0f} s before offsets {missing}"
+                        )
+                    continue
+                heard_s = time.monotonic()
+                if message.offset + 1 >= missing.get(message.partition, 0):
+                    missing.pop(message.partition, None)
+                if message.offset < ends[message.partition]:
+                    yield message
+        except LostOffsets as error:
+            raise Retryable(f"the log moved on while it was read: {error.detail}") from error
+        finally:
+            consumer.close()
+
+    def _name(self, topic: topics.Topic) -> str:
+        return topic.full_name(self._settings.general.community)
+
+    # Records ----------------------------------------------------------------------------------------------------------
+
+    def _commit(self, index: Index, message: LogMessage) -> None:
+        event = BatchCommitted.from_framed(self._framing.unframe(message.value))
+        index.put("committed", [_commit_row(event, message)], keep_first=True)  # the earliest event of a batch decides
+        index.put("superseded", ({"attempt": attempt} for attempt in (*event.supersedes, event.attempt)))
+
+    def _replica(self, index: Index, message: LogMessage) -> None:
+        event = BatchReplicated.from_framed(self._framing.unframe(message.value))
+        index.put("replicated", [{"batch": event.commit.batch, "centre": event.centre, "url": event.url}])
+
+    def _event(self, index: Index, message: LogMessage) -> None:
+        framed = self._framing.unframe(message.value)
+        if framed.schema.name == BatchRepeated.SCHEMA:
+            value = json.loads(BatchRepeated.from_framed(framed).close)
+            _link(index, BatchClosed.from_json(value, value.pop("signature", None)), "repeat")
+        elif framed.schema.name == CoverageStarted.SCHEMA:
+            started = CoverageStarted.from_framed(framed)
+            if started.append_time_us is not None and started.offset > 0:
+                index.put("unproven", [{"partition": started.partition, "before_us": started.append_time_us}])
+
+    def _letter(self, index: Index, message: LogMessage) -> None:
+        letter = read_letter(message.headers)
+        if letter is None:
+            return
+        facts = {name: getattr(letter, name) for name in ("station", "attempt", "batch", "reason", "detail", "poison")}
+        index.put("letter", [{"id": letter.identity, **facts}])
+        try:
+            framed = self._framing.unframe(message.value)
+            if framed.schema.name == BatchClosed.SCHEMA:
+                _link(index, BatchClosed.from_framed(framed), "letter")
+        except Poison:
+            return  # the original value was no close
+
+    def _measurement(self, index: Index, message: LogMessage) -> None:
+        framed = self._framing.unframe(message.value)
+        if framed.schema.name != BatchClosed.SCHEMA:
+            return
+        close = BatchClosed.from_framed(framed)
+        _link(index, close, "close")
+        row = {
+            "topic_id": message.topic,
+            "partition": message.partition,
+            "offset": message.offset,
+            "batch": batch_of(close),
+            "station": close.station,
+            "series": close.series,
+            "attempt": close.attempt,
+            "data_path": paths_of(close).data_object,
+            "appended_at_us": message.appended_at_us,
+        }
+        index.put("close", [row])
+
+
+def _commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:
+    names = ("batch", "station", "series", "attempt", "path", "size_bytes", "sha256", "manifest_path")
+    more = ("manifest_size_bytes", "manifest_sha256", "id24", "url", "stop_us")
+    return {
+        **{name: getattr(event, name) for name in (*names, *more)},
+        "number": event.series_number,
+        "partition": message.partition,
+        "offset": message.offset,
+        "appended_at_us": message.appended_at_us,
+    }
+
+
+def _link(index: Index, close: BatchClosed, source: str) -> None:
+    link = {
+        "station": close.station,
+        "series": close.series,
+        "number": close.series_number,
+        "digest": hashlib.sha256(close.signed_bytes()).hexdigest(),
+        "previous": close.previous,
+        "batch": batch_of(close),
+        "stop_us": close.stop_us,
+        "source": source,
+    }
+    index.put("link", [link], keep_first=True)

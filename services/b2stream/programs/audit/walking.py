@@ -1,0 +1,179 @@
+"""What lies at the centres: their catalogues' listings, the manifests' contents, and, where asked for, recomputed checksums."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
+from b2stream.batches.manifest import Manifest, read_manifest
+from b2stream.batches.paths import MANIFEST_SUFFIX
+from b2stream.contracts.records import BatchClosed
+from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.programs.audit.index import Index
+
+LARGEST_MANIFEST_BYTES = 64 << 20
+_AT_ONCE = 256
+
+Progress = Callable[[int], None]
+"""Called with how many objects were done since the last call."""
+SignatureCheck = Callable[[BatchClosed, int], str | None]
+"""(close, append time of the close in µs) -> why its signature does not hold, None where it does or none is needed."""
+
+
+def list_centre(
+    index: Index, store: ObjectStore, walk: int, folder: str = "", progress: Progress = lambda _: None
+) -> None:
+    """Write down every object of a centre. What an earlier walk saw and this one did not is forgotten."""
+    states = (state for state in store.list(folder) if not state.path.startswith("."))
+    while page := list(islice(states, _AT_ONCE)):
+        for state in page:
+            note(index, store.centre, state, walk)
+        progress(len(page))
+    index.run("DELETE FROM object WHERE centre = :centre AND walk <> :walk", centre=store.centre, walk=walk)
+    index.run("DELETE FROM staged WHERE centre = :centre", centre=store.centre)
+    staged = ({"centre": store.centre, "name": it.path, "modified_s": it.modified_s} for it in store.list_staged())
+    index.put("staged", staged)
+    index.keep()
+
+
+def note(index: Index, centre: str, state: ObjectState, walk: int) -> None:
+    """Write down one object as the catalogue says; a recomputed checksum stays while the catalogue says the same."""
+    index.run(
+        "INSERT INTO object (centre, path, status, size_bytes, sha256, modified_s, walk) "
+        "VALUES (:centre, :path, :status, :size_bytes, :sha256, :modified_s, :walk) "
+        "ON CONFLICT DO UPDATE SET "
+        "recomputed_sha256 = iif(modified_s IS :modified_s AND sha256 IS :sha256, recomputed_sha256, NULL), "
+        "recomputed_bytes = iif(modified_s IS :modified_s AND sha256 IS :sha256, recomputed_bytes, NULL), "
+        "status = :status, size_bytes = :size_bytes, sha256 = :sha256, modified_s = :modified_s, walk = :walk",
+        centre=centre,
+        path=state.path,
+        status=state.status.value,
+        size_bytes=state.size_bytes,
+        sha256=state.sha256,
+        modified_s=state.modified_s,
+        walk=walk,
+    )
+
+
+def look_again(index: Index, stores: list[ObjectStore], path: str, walk: int) -> None:
+    """Ask every centre once more what it has at one path."""
+    for store in stores:
+        state = store.describe(path)
+        if state is None:
+            index.run("DELETE FROM object WHERE centre = :centre AND path = :path", centre=store.centre, path=path)
+        else:
+            note(index, store.centre, state, walk)
+
+
+def read_manifests(
+    index: Index, stores: list[ObjectStore], check_signature: SignatureCheck, progress: Progress = lambda _: None
+) -> None:
+    """Read each manifest that is new or changed: at the first centre that has the committed one, else the first that has any."""
+    suffix_length = len(MANIFEST_SUFFIX)
+    query = (
+        "SELECT DISTINCT path, (SELECT manifest_sha256 FROM committed WHERE manifest_path = path) AS committed FROM object "
+        "WHERE substr(path, -:length) = :suffix AND status = 'good' "
+        "AND path NOT IN (SELECT path FROM manifest m WHERE m.sha256 IN (SELECT sha256 FROM object o WHERE o.path = m.path))"
+    )
+    todo = iter([tuple(row) for row in index.rows(query, length=suffix_length, suffix=MANIFEST_SUFFIX)])
+    with ThreadPoolExecutor(4, "manifests") as threads:
+        while page := list(islice(todo, _AT_ONCE)):
+            index.put("manifest", threads.map(lambda it: _manifest_row(stores, it[0], it[1], check_signature), page))
+            index.keep()
+            progress(len(page))
+    index.run("DELETE FROM manifest WHERE path NOT IN (SELECT path FROM object)")
+
+
+def _manifest_row(
+    stores: list[ObjectStore], path: str, committed_sha256: str | None, check_signature: SignatureCheck
+) -> dict[str, Any]:
+    """What the manifest says, of several the committed one; `trouble` where no centre has one that can be read."""
+    found: list[dict[str, Any]] = []
+    for store in stores:
+        try:
+            content = _whole(store, path)
+        except (MissingObject, DamagedObject) as error:
+            found.append({"path": path, "trouble": f"{store.centre}: {error.detail}"})
+            continue
+        row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
+        try:
+            row |= _facts(read_manifest(content), check_signature)
+        except DamagedObject as error:
+            row["trouble"] = f"{store.centre}: {error.detail}"
+        if committed_sha256 in (None, row["sha256"]) and row["trouble"] is None:
+            return row
+        found.append(row)
+    return min(found, key=lambda row: row["trouble"] is not None)
+
+
+def _facts(manifest: Manifest, check_signature: SignatureCheck) -> dict[str, Any]:
+    close = manifest.close
+    return {
+        "trouble": None,
+        "batch": manifest.batch,
+        "station": close.station,
+        "series": close.series,
+        "number": close.series_number,
+        "previous": close.previous,
+        "digest": hashlib.sha256(close.signed_bytes()).hexdigest(),
+        "attempt": close.attempt,
+        "data_path": manifest.document["data_object"]["path"],
+        "data_size_bytes": close.raw_size_bytes,
+        "data_sha256": close.raw_sha256,
+        "stop_us": close.stop_us,
+        "closed_at_us": manifest.log.closed_at_us,
+        "forged": check_signature(close, manifest.log.closed_at_us),
+    }
+
+
+def _whole(store: ObjectStore, path: str) -> bytes:
+    content = bytearray()
+    for piece in store.read(path):
+        content += piece
+        if len(content) > LARGEST_MANIFEST_BYTES:
+            raise DamagedObject(f"{path} is larger than any manifest")
+    return bytes(content)
+
+
+def recompute(index: Index, stores: list[ObjectStore], progress: Progress = lambda _: None) -> None:
+    """Let each centre read again what it stores. An object done by an earlier, interrupted audit is not done again."""
+    for store in stores:
+        query = "SELECT path FROM object WHERE centre = :centre AND status = 'good' AND recomputed_sha256 IS NULL"
+        todo: Iterator[str] = (row["path"] for row in list(index.rows(query, centre=store.centre)))
+        with ThreadPoolExecutor(4, "recomputing") as threads:
+            while page := list(islice(todo, _AT_ONCE)):
+                answers = threads.map(lambda path, at=store: _recomputed(at, path), page)
+                for path, (sha256, size_bytes) in zip(page, answers, strict=True):
+                    index.run(
+                        "UPDATE object SET recomputed_sha256 = :sha256, recomputed_bytes = :size_bytes "
+                        "WHERE centre = :centre AND path = :path",
+                        sha256=sha256,
+                        size_bytes=size_bytes,
+                        centre=store.centre,
+                        path=path,
+                    )
+                index.keep()
+                progress(len(page))
+
+
+def _recomputed(store: ObjectStore, path: str) -> tuple[str, int | None]:
+    """What the stored bytes hash to; where the centre itself finds them damaged, what reading them gives."""
+    try:
+        return store.recompute_sha256(path), None
+    except Stuck:
+        pass
+    digest, size_bytes = hashlib.sha256(), 0
+    try:
+        for piece in store.read(path):
+            digest.update(piece)
+            size_bytes += len(piece)
+    except Stuck as error:
+        return f"unreadable: {error.detail}", None
+    return digest.hexdigest(), size_bytes
+
+
+def is_whole(status: str) -> bool:
+    """Whether a catalogue's word for a replica means that it may be trusted."""
+    return status == ReplicaStatus.GOOD.value
