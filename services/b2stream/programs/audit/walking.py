@@ -1,12 +1,12 @@
 """What lies at the centres: their catalogues' listings, the manifests' contents, and, where asked for, recomputed checksums."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
+from b2stream.archive.store import ObjectState, ObjectStore
 from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts.records import BatchClosed
@@ -140,12 +140,14 @@ def _whole(store: ObjectStore, path: str) -> bytes:
 def recompute(index: Index, stores: list[ObjectStore], progress: Progress = lambda _: None) -> None:
     """Let each centre read again what it stores. An object done by an earlier, interrupted audit is not done again."""
     for store in stores:
-        query = "SELECT path FROM object WHERE centre = :centre AND status = 'good' AND recomputed_sha256 IS NULL"
-        todo: Iterator[str] = (row["path"] for row in list(index.rows(query, centre=store.centre)))
+        query = (
+            "SELECT path, sha256 FROM object WHERE centre = :centre AND status = 'good' AND recomputed_sha256 IS NULL"
+        )
+        todo = iter([tuple(row) for row in index.rows(query, centre=store.centre)])
         with ThreadPoolExecutor(4, "recomputing") as threads:
             while page := list(islice(todo, _AT_ONCE)):
-                answers = threads.map(lambda path, at=store: _recomputed(at, path), page)
-                for path, (sha256, size_bytes) in zip(page, answers, strict=True):
+                answers = threads.map(lambda it, at=store: _recomputed(at, *it), page)
+                for (path, _), (sha256, size_bytes) in zip(page, answers, strict=True):
                     index.run(
                         "UPDATE object SET recomputed_sha256 = :sha256, recomputed_bytes = :size_bytes "
                         "WHERE centre = :centre AND path = :path",
@@ -158,22 +160,20 @@ def recompute(index: Index, stores: list[ObjectStore], progress: Progress = lamb
                 progress(len(page))
 
 
-def _recomputed(store: ObjectStore, path: str) -> tuple[str, int | None]:
-    """What the stored bytes hash to; where the centre itself finds them damaged, what reading them gives."""
+def _recomputed(store: ObjectStore, path: str, registered_sha256: str | None) -> tuple[str, int | None]:
+    """What the stored bytes hash to; where that is not what is registered, they are read here too, to know how many they are."""
+    found = ""
     try:
-        return store.recompute_sha256(path), None
-    except Stuck:
-        pass
+        found = store.recompute_sha256(path)
+        if found == registered_sha256:
+            return found, None
+    except Stuck as error:
+        found = f"unreadable: {error.detail}"
     digest, size_bytes = hashlib.sha256(), 0
     try:
         for piece in store.read(path):
             digest.update(piece)
             size_bytes += len(piece)
-    except Stuck as error:
-        return f"unreadable: {error.detail}", None
+    except Stuck:
+        return found, size_bytes
     return digest.hexdigest(), size_bytes
-
-
-def is_whole(status: str) -> bool:
-    """Whether a catalogue's word for a replica means that it may be trusted."""
-    return status == ReplicaStatus.GOOD.value
