@@ -31,6 +31,7 @@ class Topic:
     retention_ms: int
     max_message_bytes: int
     about: str
+    is_compacted: bool = False  # the latest message of each key stays, older ones may go
 
     def full_name(self, community: str) -> str:
         """Name in Kafka, e.g. `icos.measurements`."""
@@ -39,7 +40,7 @@ class Topic:
     def config(self) -> dict[str, str]:
         """Kafka's settings of the topic; `topics check` compares exactly these."""
         return {
-            "cleanup.policy": "delete",
+            "cleanup.policy": "compact" if self.is_compacted else "delete",
             "retention.ms": str(self.retention_ms),
             "retention.bytes": "-1",
             "message.timestamp.type": "LogAppendTime",
@@ -81,4 +82,12 @@ EVENTS = Topic(
     _LARGEST,
     "What happened to objects, groups and chains.",
 )
-ALL = (MEASUREMENTS, AGGREGATES, DEAD_LETTERS, COMMITS, REPLICAS, EVENTS)
+STATIONS = Topic(
+    "stations",
+    ("StationDescription",),
+    _FOR_EVER_MS,
+    _LARGEST,
+    "The description of each station with its public keys, keyed by station. Only those who review descriptions may write here.",
+    is_compacted=True,
+)
+ALL = (MEASUREMENTS, AGGREGATES, DEAD_LETTERS, COMMITS, REPLICAS, EVENTS, STATIONS)
