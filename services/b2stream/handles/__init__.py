@@ -1,0 +1,1 @@
+"""PID records at a Handle service: the interface, its implementations, and what stands in a record."""
