@@ -7,7 +7,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import pytest
 import uvloop
+from aiokafka.client import AIOKafkaClient
 
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.messages import LogMessage
@@ -199,6 +201,26 @@ def test_a_crash_of_faust_is_seen(deployment: Deployment, tmp_path: Path) -> Non
             assert found.source.crashed() is None
             await found.source.app.consumer.crash(RuntimeError("the consumer is gone"))
             assert found.source.crashed() is not None
+
+    run(scenario())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the stop meets that error again
+def test_I13_a_task_of_aiokafka_that_ends_is_seen_although_faust_goes_on(
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> bool:
+        raise RuntimeError("nobody foresaw this")
+
+    async def scenario() -> None:
+        async with reading(deployment, tmp_path, nothing) as found:
+            await until(lambda: bool(found.assignments))
+            consumer = found.source.app.consumer._thread
+            monkeypatch.setattr(AIOKafkaClient, "_metadata_update", fails)
+            consumer.thread_loop.call_soon_threadsafe(consumer._consumer._client.force_metadata_update)
+            await until(lambda: found.source.crashed() is not None)
+            assert "nobody foresaw this" in str(found.source.crashed())
+            assert found.source.app.crash_reason is None
 
     run(scenario())
 

@@ -21,6 +21,7 @@ from b2stream.kafka.admin import Admin, TopicFacts
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.processor import metrics, offsets
 from b2stream.programs.processor.parts import Parts, put_together
+from b2stream.programs.processor.stalls import Stalls
 from b2stream.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ _LOOK_AROUND_EVERY_S = 1.0
 _SHOUT_EVERY_S = 60.0
 _SHOUT_AT_PART_OF_RETENTION = 0.5
 _AFTER_THE_END_S = 2.0
-_STALLED_AFTER_S = 120.0
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +54,7 @@ class Program:
         self._shouted_s = -_SHOUT_EVERY_S
         self._ends: dict[int, int] = {}
         self._is_handling = False
-        self._behind_since_s: float | None = None
+        self._stalls = Stalls()
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or a fatal error, which is raised."""
@@ -196,16 +196,14 @@ class Program:
         self._shout(age_s)
 
     def _notice_stall(self, parts: Parts) -> None:
-        """Faust that gives nothing although Kafka answers and has more is as good as crashed, and says nothing itself."""
         owned = parts.processor.partitions.items()
-        behind = any(self._ends.get(number, 0) > partition.next_offset for number, partition in owned)
-        now_s = time.monotonic()
-        if not behind or self._is_handling:
-            self._behind_since_s = None
-        elif self._behind_since_s is None:
-            self._behind_since_s = now_s
-        elif now_s - self._behind_since_s > _STALLED_AFTER_S:
-            self._crash(Fatal(f"Faust gave no message for {_STALLED_AFTER_S:.0f} s, and the log has more"))
+        is_behind = any(self._ends.get(number, 0) > partition.next_offset for number, partition in owned)
+        stalled = self._stalls.look(
+            is_behind=is_behind and not self._is_handling,
+            is_refused=bool(self._ends) and parts.source.is_refused,
+        )
+        if stalled is not None:
+            self._crash(stalled)
 
     def _shout(self, age_s: float) -> None:
         retention_s = topics.MEASUREMENTS_RETENTION_MS / 1000
@@ -232,7 +230,7 @@ class Program:
         if self._error is not None:
             return  # what comes after a fatal error is for the next processor
         self._is_handling = True
-        self._behind_since_s = None
+        self._stalls.took_a_message()
         try:
             await parts.processor.handle(message)
         except B2streamError as error:

@@ -9,7 +9,12 @@ What is known of Faust 0.15.3 and aiokafka 0.14 and worked around here, each wit
 - its buffers are counted in messages, of which 4,096 could be 1 GiB, and aiokafka fetches 50 MiB from each broker: both are
   sized from the largest block;
 - a pause longer than `broker_max_poll_interval` costs group membership: that is set to the longest there is;
-- aiokafka starts at the log's begin where a committed offset is outside the log, without a word: `offsets.py` checks first.
+- aiokafka starts at the log's begin where a committed offset is outside the log, without a word: `offsets.py` checks first;
+- uvloop's transport raises RuntimeError for a write between a connection's break and the moment that its reader notices, and
+  aiokafka expects OSError (upstream issue 1038): its task for metadata ended by it, and with it every later look-up of the
+  group's coordinator, so a broker that came back saw no heartbeat and no commit any more. `_Connection` says what is expected;
+- an error that ends one of aiokafka's tasks, or that it keeps for a caller of `getmany`, is told to nobody, because Faust
+  calls neither: `crashed` looks for them.
 """
 
 import asyncio
@@ -17,7 +22,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiokafka.conn
 import faust
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
@@ -34,6 +41,22 @@ _LONGEST_POLL_INTERVAL_S = 2_000_000.0  # int32 milliseconds, 23 days
 _SESSION_S = 10.0
 _HEARTBEAT_S = 2.0
 _COMMIT_ANSWER_S = 10.0
+_ANSWER_S = 30.0
+"""Faust's own 90 s would be the time to notice a broker that vanished without closing its connections."""
+
+
+class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
+    """A connection whose break is always told as such, on uvloop too."""
+
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        try:
+            return super().send(request, expect_response)
+        except RuntimeError as error:
+            self.close(reason=aiokafka.conn.CloseReason.CONNECTION_BROKEN)
+            raise KafkaConnectionError(f"Connection at {self.host}:{self.port} broken: {error}") from error
+
+
+aiokafka.conn.AIOKafkaConnection = _Connection  # what aiokafka's own `create_conn` makes
 
 
 class FaustSource:
@@ -60,6 +83,9 @@ class FaustSource:
         self._ready = asyncio.Event()
         self._is_paused = False
         self._is_member = False
+        self._is_running = False
+        self.is_refused = False
+        """Whether Kafka did not take, or did not answer, the last offset of ours that was committed."""
         self.app = faust.App(
             group,
             broker=[f"kafka://{address}" for address in bootstrap.split(",")],
@@ -70,6 +96,7 @@ class FaustSource:
             topic_allow_declare=False,
             stream_wait_empty=False,
             stream_buffer_maxsize=BUFFERED_MESSAGES,
+            broker_request_timeout=_ANSWER_S,
             broker_session_timeout=_SESSION_S,
             broker_heartbeat_interval=_HEARTBEAT_S,
             broker_max_poll_interval=_LONGEST_POLL_INTERVAL_S,
@@ -89,6 +116,7 @@ class FaustSource:
 
         async def on_revoked(app: Any, revoked_partitions: Any, **_: Any) -> None:
             self._ready.clear()
+            self.is_refused = False
             revoked()
 
         async def on_assigned(app: Any, assigned_partitions: Any, **_: Any) -> None:
@@ -135,8 +163,11 @@ class FaustSource:
                 self._commit(TopicPartition(self._topic_name, partition), next_offset),
                 self.app.consumer._thread.thread_loop,
             )
-            return await asyncio.wait_for(asyncio.wrap_future(committing), _COMMIT_ANSWER_S)
+            is_taken = await asyncio.wait_for(asyncio.wrap_future(committing), _COMMIT_ANSWER_S)
+            self.is_refused = False
+            return is_taken
         except Exception as error:  # aiokafka's whole tree, time-outs, or no consumer at this moment
+            self.is_refused = True
             _log.warning("offset %d of partition %d is not acknowledged yet: %r", next_offset, partition, error)
             return False
 
@@ -155,6 +186,7 @@ class FaustSource:
         """Join the group and begin to read."""
         self.app.finalize()
         await self.app.start()
+        self._is_running = True
 
     def pause(self) -> None:
         """Take no more messages; membership stays, and what is done can still be acknowledged."""
@@ -163,11 +195,19 @@ class FaustSource:
 
     async def stop(self) -> None:
         """Leave the group."""
+        self._is_running = False
         await self.app.stop()
 
     def crashed(self) -> BaseException | None:
-        """What Faust stopped itself for, if it did."""
-        return self.app.crash_reason  # type: ignore[no-any-return]
+        """What Faust stopped itself for, or what ended a task of aiokafka, without which it only seems to go on."""
+        if self.app.crash_reason is not None or not self._is_running:
+            return self.app.crash_reason  # type: ignore[no-any-return]
+        consumer = self._consumer()
+        coordinator = consumer._coordinator
+        for task in (consumer._client._sync_task, consumer._fetcher._fetch_task, coordinator._coordination_task):
+            if task.done() and not task.cancelled():
+                return task.exception() or RuntimeError(f"{task.get_coro().__name__} of aiokafka has ended")
+        return coordinator._pending_exception  # type: ignore[no-any-return]
 
 
 def _headers(headers: Any) -> list[tuple[str, bytes]]:
