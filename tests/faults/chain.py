@@ -27,7 +27,7 @@ from b2stream.sandbox.sandbox_zone import SandboxZone
 from b2stream.settings import variable
 from tests.faults import load
 from tests.faults.load import StationFile
-from tests.faults.waiting import until
+from tests.waiting import until
 
 PARTITIONS = 12
 READY_S = 90.0
@@ -238,7 +238,9 @@ class Chain:
 
     def wait_until_drained(self, timeout_s: float = DRAIN_S) -> float:
         """Wait for that; returns the seconds it took. Raises NotInTime with what is missing and where the evidence lies."""
-        return until(self.is_drained, timeout_s, self.describe)
+        began = time.monotonic()
+        until(self.is_drained, self.describe, timeout_s)
+        return time.monotonic() - began
 
     def describe(self) -> str:
         """What is not done, for a person."""

@@ -20,9 +20,8 @@ from tests.faults import load, moments
 from tests.faults.chain import PROCESSOR, REPLICATOR, Chain, gateway_of
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
-from tests.faults.waiting import until
+from tests.waiting import PATIENCE_S, until
 
-SOON_S = 60.0
 HEALED_S = 120.0  # longest time to drain after a fault is gone
 SECOND_FROZEN_S = 20.0
 FIRST_DEAD_S = 8.0
@@ -82,9 +81,7 @@ def _second_centre_freezes_and_is_restarted(chain: Chain, rounds: Rounds) -> str
     frozen_at = time.monotonic()
     chain.give(next(rounds))
     everything = {"committed", "replicated"}
-    until(
-        lambda: all(set(chain.outcomes(station).values()) <= everything for station in stations), SOON_S, chain.describe
-    )
+    until(lambda: all(set(chain.outcomes(station).values()) <= everything for station in stations), chain.describe)
     lag = chain.lag(REPLICATOR)
     assert lag > 0, "nothing was left for the replicator"
     _over(frozen_at, SECOND_FROZEN_S)
@@ -98,7 +95,7 @@ def _first_centre_dies(chain: Chain, rounds: Rounds) -> str:
     _in_mid(chain, PROCESSOR, "stage", next(rounds), first.kill)
     dead_at = time.monotonic()
     chain.give(next(rounds))
-    until(lambda: not set(chain.waiting().values()) & {"not taken", "sending"}, SOON_S, chain.describe)
+    until(lambda: not set(chain.waiting().values()) & {"not taken", "sending"}, chain.describe)
     lag = chain.lag(PROCESSOR)
     assert lag > 0, "nothing was left for the processor"
     _over(dead_at, FIRST_DEAD_S)
@@ -183,7 +180,7 @@ def _journals_are_wiped(chain: Chain, rounds: Rounds) -> str:
     for station in chain.stations:
         chain.launch(gateway_of(station))
     chain.give(next(rounds))
-    until(lambda: not chain.waiting(), HEALED_S, chain.describe)
+    until(lambda: not chain.waiting(), chain.describe, HEALED_S)
     return f"journals wiped: {chain.log_end() - before} messages sent again or new"
 
 
@@ -205,13 +202,13 @@ def _in_mid(chain: Chain, label: str, step: str, files: list[StationFile], act: 
     """Give files, and act as soon as a program passes a step with them."""
     passed = chain.passed(label, step)
     chain.give(files)
-    until(lambda: chain.passed(label, step) > passed, SOON_S, lambda: f"{label} does nothing: {chain.describe()}")
+    until(lambda: chain.passed(label, step) > passed, lambda: f"{label} does nothing: {chain.describe()}")
     act()
 
 
 def _over(began: float, length_s: float) -> None:
     """The rest of a fault's length."""
-    until(lambda: time.monotonic() - began >= length_s, length_s + SOON_S, str)
+    until(lambda: time.monotonic() - began >= length_s, "the end of the fault", length_s + PATIENCE_S)
 
 
 def _kill_and_start(server: Server) -> None:

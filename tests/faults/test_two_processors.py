@@ -16,12 +16,11 @@ from tests.faults import load, moments
 from tests.faults.chain import PROCESSOR, Chain, beside
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
-from tests.faults.waiting import POLL_S, until
+from tests.waiting import PATIENCE_S, NotInTime, until
 
 SECOND = "processor-second"
 ROUNDS = 10
-SOON_S = 60.0
-PACE_S = 2 * POLL_S
+PACE_S = 0.1
 
 
 @pytest.mark.timeout(400)
@@ -57,9 +56,9 @@ def _one_joins(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
         return True
 
     chain.launch(SECOND)
-    until(lambda: somebody_listens(chain.port_of(SECOND)), SOON_S, chain.describe)  # in a moment it joins the group
+    until(lambda: somebody_listens(chain.port_of(SECOND)), chain.describe)  # in a moment it joins the group
     _feed(chain, files, has_joined)
-    until(has_joined, SOON_S, chain.describe)
+    until(has_joined, chain.describe)
     assert first_had > 0, "nothing was under way when the second processor came"
     return f"a second processor joined when the first had appended {first_had} blocks"
 
@@ -67,7 +66,7 @@ def _one_joins(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
 def _one_leaves(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
     """The first processor is asked to stop (SIGTERM) with commits under way; the second takes over."""
     lag = _in_mid_commit(chain, PROCESSOR, rounds, lambda: chain.deployment.programs[PROCESSOR].send(signal.SIGTERM))
-    assert chain.deployment.programs[PROCESSOR].wait(SOON_S), chain.describe()
+    assert chain.deployment.programs[PROCESSOR].wait(PATIENCE_S), chain.describe()
     assert chain.deployment.programs[PROCESSOR].exit_code == 0
     return f"one left in order with {lag} messages unacknowledged"
 
@@ -91,10 +90,10 @@ def _one_is_a_zombie(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
         chain.wait_until_drained()
     finally:
         zombie.thaw()
-    until(lambda: _steps(chain, SECOND) > frozen_at, SOON_S, lambda: "the zombie did nothing late")
+    until(lambda: _steps(chain, SECOND) > frozen_at, "the zombie does something late")
     appended = chain.passed(SECOND, "append")
     _feed(chain, next(rounds), lambda: False)
-    until(lambda: chain.passed(SECOND, "append") > appended, SOON_S, lambda: f"it never came back: {chain.describe()}")
+    until(lambda: chain.passed(SECOND, "append") > appended, lambda: f"it never came back: {chain.describe()}")
     assert zombie.running
     return f"one was frozen with {lag} messages unacknowledged until the other had done them, and works again since"
 
@@ -104,7 +103,7 @@ def _in_mid_commit(chain: Chain, label: str, rounds: Iterator[list[StationFile]]
     staged, placed = chain.passed(label, "stage"), chain.passed(label, "place manifest")
     chain.give([*next(rounds), *next(rounds)])
     under_way = lambda: chain.passed(label, "stage") - staged > 2 * (chain.passed(label, "place manifest") - placed)  # noqa: E731
-    until(under_way, SOON_S, lambda: f"{label} commits nothing: {chain.describe()}")
+    until(under_way, lambda: f"{label} commits nothing: {chain.describe()}")
     act()
     lag = chain.lag(label)
     assert lag > 0, f"nothing was in flight at {label}"
@@ -123,8 +122,8 @@ def _feed(chain: Chain, files: list[StationFile], happened: Callable[[], bool]) 
     for file in left:
         chain.give([file])
         try:
-            until(happened, PACE_S, str)
-        except AssertionError:
+            until(happened, timeout_s=PACE_S)
+        except NotInTime:
             continue
         break
     chain.give(list(left))

@@ -10,7 +10,6 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -30,18 +29,10 @@ from b2stream.kafka.admin import Admin
 from b2stream.sandbox.ports import free_port
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.replication.batches import archive, event_header_list, event_value
+from tests.waiting import PATIENCE_S, until
 
 PARTITIONS = 3
 STATIONS = ("SE-Htm", "DE-HoH", "CH-Dav", "FI-Hyy")
-PATIENCE_S = 60.0
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
-    """Poll until it is true; fails with `what` after the time."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 class Running:
@@ -237,7 +228,7 @@ class Deployment:
 
     def wait_until_drained(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until the group has acknowledged everything."""
-        wait_for(lambda: self.unacknowledged() == 0, "all commit events acknowledged", timeout_s)
+        until(lambda: self.unacknowledged() == 0, "all commit events acknowledged", timeout_s)
 
     def passed(self) -> Counter[str]:
         """How often each fail point was passed, all processes together."""

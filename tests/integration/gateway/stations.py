@@ -4,32 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from b2stream.contracts import topics
 from b2stream.contracts.partitions import partition_of
-from b2stream.errors import Retryable
 from b2stream.kafka import read_range
 from b2stream.kafka.admin import Admin
 from tests.unit.gateway.stands import STATION, Log
 
 PARTITIONS = 3
 COMMAND = [sys.executable, "-c", "from b2stream.cli import main; main()"]
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
-    """Poll a condition until it holds; fail with `what` after the deadline. A broker that just came back may not answer yet."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with suppress(Retryable):
-            if condition():
-                return
-        assert time.monotonic() < deadline, f"not in {timeout_s} s: {what}"
-        time.sleep(0.05)
 
 
 @dataclass

@@ -8,8 +8,9 @@ from b2stream.errors import Retryable
 from b2stream.programs.gateway.cluster import Cluster, LogFacts
 from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.settings import load
-from tests.integration.gateway.stations import PARTITIONS, StationStand, wait_until
+from tests.integration.gateway.stations import PARTITIONS, StationStand
 from tests.unit.gateway.stands import STATION
+from tests.waiting import until
 
 
 def cluster_of(station: StationStand) -> Cluster:
@@ -28,13 +29,13 @@ def test_facts_are_the_logs_range_and_the_processors_committed_offset(station: S
     cluster = cluster_of(station)
     topic_id = cluster.topic_id(station.topic)
     # A broker's very first group has no coordinator for a moment: that is Retryable, and waited for.
-    wait_until(lambda: cluster.facts() == LogFacts(topic_id, 0, 2, None), "facts without a commit")
+    until(lambda: cluster.facts() == LogFacts(topic_id, 0, 2, None), "facts without a commit")
 
     def committed() -> bool:
         station.admin.set_committed(f"processor-{topic_id}", station.topic, {station.partition: 1})
         return cluster.facts() == LogFacts(topic_id, 0, 2, 1)
 
-    wait_until(committed, "the committed offset is seen")
+    until(committed, "the committed offset is seen")
 
 
 def test_I11_facts_are_known_again_after_the_broker_was_killed_and_started(
@@ -44,11 +45,11 @@ def test_I11_facts_are_known_again_after_the_broker_was_killed_and_started(
     station = stations(own_broker.bootstrap, community)
     station.make_topics()
     cluster = cluster_of(station)
-    wait_until(lambda: cluster.facts().end == 0, "facts before")
+    until(lambda: cluster.facts().end == 0, "facts before")
     for _ in range(2):
         own_broker.kill()
         own_broker.start()
-        wait_until(lambda: cluster.facts().end == 0, "facts after a restart")
+        until(lambda: cluster.facts().end == 0, "facts after a restart")
 
 
 def test_kafka_away_is_retryable(

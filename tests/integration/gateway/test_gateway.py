@@ -15,9 +15,10 @@ from b2stream.contracts.letters import Letter
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchClosed
 from b2stream.kafka import Producer, read_range
-from tests.integration.gateway.stations import PARTITIONS, StationStand, wait_until
+from tests.integration.gateway.stations import PARTITIONS, StationStand
 from tests.unit.gateway.events import commit_of, letter_of, message, replica_of, value_of
 from tests.unit.gateway.stands import STATION, judge, toa5
+from tests.waiting import until
 
 CONTENTS = {"met.dat": toa5(2000), "blob.bin": bytes(range(256)) * 2000, "empty.csv": b""}
 
@@ -65,7 +66,7 @@ def test_receipts_come_back_and_once_ends_when_the_last_is_there(filled: Station
     waiting = filled.start("--once", "--wait", "replicated")
     for close in closes(filled):
         answer(filled, topics.COMMITS, value_of(commit_of(close)))
-    wait_until(lambda: '"state": "committed"' in filled.run("receipts", "--json").stdout, "a commit arrives")
+    until(lambda: '"state": "committed"' in filled.run("receipts", "--json").stdout, "a commit arrives")
     assert waiting.poll() is None
     for close in closes(filled):
         answer(filled, topics.REPLICAS, value_of(replica_of(close)))
@@ -135,7 +136,7 @@ def test_missing_topics_are_an_error_that_names_the_cure(filled: StationStand) -
 
 def test_a_second_gateway_on_the_same_journal_is_refused(filled: StationStand) -> None:
     filled.start()
-    wait_until(lambda: len(closes(filled)) == 3, "the first publishes")
+    until(lambda: len(closes(filled)) == 3, "the first publishes")
     second = filled.run("--once")
     assert second.returncode == 1
     assert "Another gateway works with this journal" in second.stderr
@@ -167,7 +168,7 @@ def test_I10_a_large_opaque_file_needs_little_memory(station: StationStand) -> N
 def test_sigterm_ends_a_gateway_at_rest_with_0(station: StationStand) -> None:
     process = station.start()
     (station.folder / "a.bin").write_bytes(b"1")
-    wait_until(lambda: len(closes(station)) == 1, "a file is published")
+    until(lambda: len(closes(station)) == 1, "a file is published")
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
 
@@ -176,11 +177,11 @@ def test_what_is_written_moved_and_corrected_while_it_runs_is_published(station:
     station.start()
     (station.folder / "a.dat.part").write_bytes(toa5(10))
     (station.folder / "a.dat.part").rename(station.folder / "a.dat")
-    wait_until(lambda: len(closes(station)) == 1, "the first content")
+    until(lambda: len(closes(station)) == 1, "the first content")
     (station.folder / "a.dat").write_bytes(toa5(20))
-    wait_until(lambda: len(closes(station)) == 2, "the correction")
+    until(lambda: len(closes(station)) == 2, "the correction")
     shutil.copy(station.folder / "a.dat", station.folder / "b.dat")
-    wait_until(lambda: len(closes(station)) == 3, "the copy under another name")
+    until(lambda: len(closes(station)) == 3, "the copy under another name")
     first, second, third = closes(station)
     assert (first.rows, second.rows, third.rows) == (10, 20, 20)
     assert first.relation is None

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from b2stream.sandbox.kafka import KafkaBroker
-from tests.integration.gateway.stations import StationStand, wait_until
+from tests.integration.gateway.stations import StationStand
 from tests.unit.gateway.stands import judge, toa5
+from tests.waiting import until
 
 CONTENTS = {"met.dat": toa5(1500), "blob.bin": os.urandom(300_000), "later.bin": b"x" * 5000}
 
@@ -29,7 +30,7 @@ def test_I1_killed_in_the_middle_of_a_file_it_goes_on_with_the_same_attempt(stat
     (station.folder / "long.bin").write_bytes(content)
     small = {"B2STREAM_GATEWAY_BLOCK_BYTES": "4096"}
     process = station.start(**small)
-    wait_until(lambda: station.end_offset() > 50, "the first blocks are in the log")
+    until(lambda: station.end_offset() > 50, "the first blocks are in the log")
     process.kill()
     process.wait(20)
     before = station.end_offset()
@@ -47,7 +48,7 @@ def test_I1_killed_in_the_middle_of_a_file_it_goes_on_with_the_same_attempt(stat
 def test_I1_killed_in_the_middle_of_a_file_that_then_changes_a_new_attempt_supersedes(station: StationStand) -> None:
     (station.folder / "long.bin").write_bytes(os.urandom(16_000_000))
     process = station.start(B2STREAM_GATEWAY_BLOCK_BYTES="4096")
-    wait_until(lambda: station.end_offset() > 50, "the first blocks are in the log")
+    until(lambda: station.end_offset() > 50, "the first blocks are in the log")
     process.kill()
     process.wait(20)
     (station.folder / "long.bin").write_bytes(b"short")
@@ -88,13 +89,13 @@ def test_I11_a_frozen_kafka_is_waited_for_and_everything_arrives_once(
     station, broker = lonely
     process = station.start()
     (station.folder / "first.bin").write_bytes(b"1")
-    wait_until(lambda: len(station.log().closes()) == 1, "the first file is published")
+    until(lambda: len(station.log().closes()) == 1, "the first file is published")
     broker.freeze()
     fill(station)
-    wait_until(lambda: "waiting" in station.said(), "it says that it waits")
+    until(lambda: "waiting" in station.said(), "it says that it waits")
     assert process.poll() is None
     broker.thaw()
-    wait_until(lambda: len(station.log().closes()) >= 4, "the rest is published")
+    until(lambda: len(station.log().closes()) >= 4, "the rest is published")
     assert judged(station) == {**CONTENTS, "first.bin": b"1"}
     assert process.poll() is None
 
@@ -105,12 +106,12 @@ def test_a_gateway_that_waits_for_kafka_stops_when_asked_and_the_next_one_goes_o
     station, broker = lonely
     process = station.start()
     (station.folder / "first.bin").write_bytes(b"1")
-    wait_until(lambda: len(station.log().closes()) == 1, "the first file is published")
+    until(lambda: len(station.log().closes()) == 1, "the first file is published")
     broker.freeze()
     fill(station)
     journal = station.folder / ".b2stream" / "journal.sqlite-wal"
     size = journal.stat().st_size
-    wait_until(lambda: journal.stat().st_size > size, "the next attempt is in the journal")
+    until(lambda: journal.stat().st_size > size, "the next attempt is in the journal")
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0
     broker.thaw()
@@ -123,10 +124,10 @@ def test_I11_kafka_away_at_start_is_waited_for(lonely: tuple[StationStand, Kafka
     broker.stop()
     fill(station)
     process = station.start()
-    wait_until(lambda: "does not answer" in station.said(), "it says that Kafka is away")
+    until(lambda: "does not answer" in station.said(), "it says that Kafka is away")
     assert process.poll() is None
     broker.start()
-    wait_until(lambda: len(station.log().closes()) == 3, "everything is published")
+    until(lambda: len(station.log().closes()) == 3, "everything is published")
     assert judged(station) == CONTENTS
 
 
@@ -134,6 +135,6 @@ def test_kafka_away_at_start_can_be_interrupted(lonely: tuple[StationStand, Kafk
     station, broker = lonely
     broker.stop()
     process = station.start()
-    wait_until(lambda: "does not answer" in station.said(), "it says that Kafka is away")
+    until(lambda: "does not answer" in station.said(), "it says that Kafka is away")
     process.send_signal(signal.SIGTERM)
     assert process.wait(40) == 0

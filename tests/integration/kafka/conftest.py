@@ -1,9 +1,7 @@
 """Helpers for tests of the edge to Kafka: a topic of one's own, and a broker that may be frozen."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TypeVar
 
 import pytest
 
@@ -12,9 +10,7 @@ from b2stream.contracts.topics import MEASUREMENTS
 from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox.kafka import KafkaBroker
-
-WAIT_S = 40.0
-T = TypeVar("T")
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +55,6 @@ def consumer(kafka_bootstrap: str) -> Iterator[Callable[..., Consumer]]:
         yield make
 
 
-def until(give: Callable[[], T], what: str) -> T:
-    """The first true value that `give` gives before the deadline."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        value = give()
-        if value:
-            return value
-    raise AssertionError(f"{what}: not within {WAIT_S} s")
-
-
 def read(consumer: Consumer, count: int) -> list[LogMessage]:
     """The next messages."""
     found: list[LogMessage] = []
@@ -80,4 +66,4 @@ def read(consumer: Consumer, count: int) -> list[LogMessage]:
 def publish(producer: Producer, topic: str, values: list[bytes], partition: int = 0) -> list[int]:
     """Publish and wait; gives the offsets."""
     futures = [producer.publish(topic, partition, b"SE-Htm", value, []) for value in values]
-    return [future.result(WAIT_S).offset for future in futures]
+    return [future.result(PATIENCE_S).offset for future in futures]

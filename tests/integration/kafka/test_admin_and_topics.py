@@ -20,7 +20,8 @@ from b2stream.errors import ConfigurationError, Retryable
 from b2stream.kafka import Consumer, LogRange, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox.ports import free_port
-from tests.integration.kafka.conftest import WAIT_S, publish, read
+from tests.integration.kafka.conftest import publish, read
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def alter(bootstrap: str, topic: str, name: str, value: str) -> None:
     entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     client = AdminClient({"bootstrap.servers": bootstrap})
-    client.incremental_alter_configs([resource])[resource].result(WAIT_S)
+    client.incremental_alter_configs([resource])[resource].result(PATIENCE_S)
 
 
 def test_create_makes_every_topic_of_the_contract_and_again_changes_nothing(settings: str, admin: Admin) -> None:
@@ -66,7 +67,7 @@ def test_check_names_each_deviation(settings: str, admin: Admin, kafka_bootstrap
     alter(kafka_bootstrap, f"{settings}.dead-letters", "max.message.bytes", "1048576")
     alter(kafka_bootstrap, f"{settings}.aggregates", "max.message.bytes", "9000000")  # more room does no harm
     grown = AdminClient({"bootstrap.servers": kafka_bootstrap})
-    grown.create_partitions([NewPartitions(f"{settings}.aggregates", 5)])[f"{settings}.aggregates"].result(WAIT_S)
+    grown.create_partitions([NewPartitions(f"{settings}.aggregates", 5)])[f"{settings}.aggregates"].result(PATIENCE_S)
     with pytest.raises(ConfigurationError) as caught:
         told("check")
     assert sorted(caught.value.detail.split("; ")) == [

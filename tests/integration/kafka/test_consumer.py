@@ -11,7 +11,8 @@ from b2stream.errors import ConfigurationError, LostOffsets, Retryable
 from b2stream.kafka import Consumer, LogRange, Producer, read_range
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox.kafka import KafkaBroker
-from tests.integration.kafka.conftest import WAIT_S, publish, read, until
+from tests.integration.kafka.conftest import publish, read
+from tests.waiting import PATIENCE_S, until
 
 Consumers = Callable[..., Consumer]
 
@@ -20,7 +21,7 @@ def delete_before(bootstrap: str, topic: str, partition: int, offset: int) -> No
     """What retention does: the log now starts at this offset."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     asked = TopicPartition(topic, partition, offset)
-    admin.delete_records([asked])[asked].result(WAIT_S)
+    admin.delete_records([asked])[asked].result(PATIENCE_S)
 
 
 def test_I12_a_group_without_offsets_begins_at_the_start_of_the_log(
@@ -32,10 +33,10 @@ def test_I12_a_group_without_offsets_begins_at_the_start_of_the_log(
 
 
 def test_I8_a_group_goes_on_where_it_said_done(
-    admin: Admin, producer: Producer, topic: str, consumer: Consumers, community: str
+    kafka_bootstrap: str, admin: Admin, producer: Producer, topic: str, consumer: Consumers, community: str
 ) -> None:
     publish(producer, topic, [b"a", b"b", b"c"])
-    first = Consumer(admin._bootstrap, topic, client_id="first", group=community)
+    first = Consumer(kafka_bootstrap, topic, client_id="first", group=community)
     read(first, 3)
     first.done_up_to(0, 2)
     first.close()
@@ -44,10 +45,10 @@ def test_I8_a_group_goes_on_where_it_said_done(
 
 
 def test_I8_what_was_only_read_is_not_committed(
-    admin: Admin, producer: Producer, topic: str, consumer: Consumers, community: str
+    kafka_bootstrap: str, admin: Admin, producer: Producer, topic: str, consumer: Consumers, community: str
 ) -> None:
     publish(producer, topic, [b"a", b"b"])
-    first = Consumer(admin._bootstrap, topic, client_id="first", group=community)
+    first = Consumer(kafka_bootstrap, topic, client_id="first", group=community)
     read(first, 2)
     first.close()
     assert admin.committed(community, topic, 3) == {}

@@ -13,7 +13,8 @@ from b2stream.errors import ConfigurationError, Poison, Retryable
 from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox.kafka import KafkaBroker
-from tests.integration.kafka.conftest import WAIT_S, publish, read, until
+from tests.integration.kafka.conftest import publish, read
+from tests.waiting import PATIENCE_S, until
 
 Consumers = Callable[..., Consumer]
 MIB = 1024 * 1024
@@ -34,7 +35,7 @@ def test_a_message_lies_where_its_future_says_with_key_headers_and_append_time(
 ) -> None:
     headers = block_headers("SE-Htm", "s", "0" * 32, 5)
     before_us = time.time_ns() // 1_000
-    delivered = producer.publish(topic, 2, b"SE-Htm", b"value", headers).result(WAIT_S)
+    delivered = producer.publish(topic, 2, b"SE-Htm", b"value", headers).result(PATIENCE_S)
     assert (delivered.partition, delivered.offset) == (2, 0)
     (found,) = read(consumer(topic), 1)
     assert (found.topic, found.partition, found.offset, found.key, found.value) == (topic, 2, 0, b"SE-Htm", b"value")
@@ -56,7 +57,7 @@ def test_I1_a_message_that_is_too_large_is_poison_and_the_others_arrive_in_order
 ) -> None:
     values = [b"before", bytes(2 * MIB - 100_000), b"behind", bytes(3 * MIB), b"last", bytes(MIB - 4_096)]
     futures = [producer.publish(topic, 0, b"SE-Htm", value, []) for value in values]
-    refused = [future.exception(WAIT_S) for future in futures]
+    refused = [future.exception(PATIENCE_S) for future in futures]
     assert [type(error) for error in refused] == [type(None), Poison, type(None), Poison, type(None), type(None)]
     assert [error.reason for error in refused if isinstance(error, Poison)] == ["too_large", "too_large"]
     assert [message.value for message in read(consumer(topic, partitions=[0]), 4)] == [
@@ -70,7 +71,7 @@ def test_I1_a_message_that_is_too_large_is_poison_and_the_others_arrive_in_order
 def test_a_partition_that_is_not_there_is_a_wrong_configuration_with_its_cure(producer: Producer, topic: str) -> None:
     publish(producer, topic, [b"so that the number of partitions is known"])
     with pytest.raises(ConfigurationError, match="b2stream topics create"):
-        producer.publish(topic, 7, b"k", b"v", []).result(WAIT_S)
+        producer.publish(topic, 7, b"k", b"v", []).result(PATIENCE_S)
 
 
 def test_I1_while_kafka_is_frozen_messages_wait_and_arrive_once_and_in_order_afterwards(
@@ -82,7 +83,7 @@ def test_I1_while_kafka_is_frozen_messages_wait_and_arrive_once_and_in_order_aft
         assert producer.flush(3.0) == 50
         assert not any(future.done() for future in futures)
         own_broker.thaw()
-        assert [future.result(WAIT_S).offset for future in futures] == list(range(50))
+        assert [future.result(PATIENCE_S).offset for future in futures] == list(range(50))
     finally:
         producer.close()
     found = read(consumer(frozen, own_broker.bootstrap), 50)
@@ -106,12 +107,12 @@ def test_I10_what_waits_is_limited_and_then_publish_waits_too(own_broker: KafkaB
         assert thread.is_alive(), "it does not take more than its buffer holds"
         assert len(handed_over) <= 11
         own_broker.thaw()
-        thread.join(WAIT_S)
+        thread.join(PATIENCE_S)
         assert len(handed_over) == 30
-        assert producer.flush(WAIT_S) == 0
+        assert producer.flush(PATIENCE_S) == 0
     finally:
         own_broker.thaw()
-        thread.join(WAIT_S)
+        thread.join(PATIENCE_S)
         producer.close()
 
 
@@ -128,7 +129,7 @@ def test_a_callers_cancel_does_not_disturb_the_deliveries_of_others(producer: Pr
     first = producer.publish(topic, 0, b"k", b"one", [])
     assert not first.cancel()
     assert publish(producer, topic, [b"two"]) == [1]
-    assert first.result(WAIT_S).offset == 0
+    assert first.result(PATIENCE_S).offset == 0
 
 
 def test_librdkafkas_own_murmur2_sends_a_station_to_the_same_partition(kafka_bootstrap: str, topic: str) -> None:
@@ -143,5 +144,5 @@ def test_librdkafkas_own_murmur2_sends_a_station_to_the_same_partition(kafka_boo
             key=station.encode(),
             on_delivery=lambda error, message: found.update({(message.key() or b"").decode(): message.partition()}),
         )
-    assert theirs.flush(WAIT_S) == 0
+    assert theirs.flush(PATIENCE_S) == 0
     assert found == {station: partition_of(station, 3) for station in stations}

@@ -7,7 +7,8 @@ import pytest
 
 from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.zone.process import EmbeddedZone
-from tests.replication.deployment import Deployment, wait_for
+from tests.replication.deployment import Deployment
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 
@@ -28,7 +29,7 @@ def test_without_kafka_it_waits_and_says_so_and_no_batch_is_lost(
         deployment.announce(deployment.archive(6))
         broker.kill()
         replicator = deployment.start()
-        wait_for(lambda: "waiting for Kafka" in replicator.log.read_text(), "a word about Kafka")
+        until(lambda: "waiting for Kafka" in replicator.log.read_text(), "a word about Kafka")
         assert replicator.process.poll() is None
         broker.start()
         deployment.wait_until_drained()
@@ -50,7 +51,7 @@ def test_a_signal_ends_it_while_it_waits_for_kafka(
     broker.kill()
     try:
         replicator = deployment.start()
-        wait_for(lambda: "waiting for Kafka" in replicator.log.read_text(), "a word about Kafka")
+        until(lambda: "waiting for Kafka" in replicator.log.read_text(), "a word about Kafka")
         assert replicator.stop(timeout_s=40) == 0
     finally:
         deployment.close()

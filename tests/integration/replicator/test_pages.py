@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from b2stream.sandbox.ports import free_port
-from tests.replication.deployment import wait_for
+from tests.waiting import until
 
 
 def page(port: int, name: str) -> tuple[int, str]:
@@ -37,7 +37,7 @@ def test_I13_a_replicator_that_waits_for_kafka_is_alive_and_not_ready(tmp_path: 
     command = [sys.executable, "-c", "from b2stream.cli import main; main()", "replicator"]
     with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL) as waiting:
         try:
-            wait_for(lambda: nobody in page(port, "readyz")[1], "a reason that names Kafka")
+            until(lambda: nobody in page(port, "readyz")[1], "a reason that names Kafka")
             assert page(port, "readyz")[0] == 503
             assert page(port, "healthz")[0] == 200
         finally:

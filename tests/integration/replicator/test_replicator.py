@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from b2stream.sandbox.zone.process import EmbeddedZone
-from tests.replication.deployment import PARTITIONS, Deployment, wait_for
+from tests.replication.deployment import PARTITIONS, Deployment
+from tests.waiting import until
 
 Zones = tuple[EmbeddedZone, EmbeddedZone]
 
@@ -16,7 +17,7 @@ def test_I7_committed_batches_are_replicated_announced_and_acknowledged(deployme
     deployment.announce(deployment.archive(12))
     deployment.wait_until_drained()
     deployment.check()
-    wait_for(lambda: replicator.metric("b2stream_replicator_lag_events") == 0, "lag 0 on /metrics")
+    until(lambda: replicator.metric("b2stream_replicator_lag_events") == 0, "lag 0 on /metrics")
     assert replicator.metric("b2stream_replicator_copied_objects_total") == 24
     assert replicator.stop() == 0
     assert list(deployment.second.list_staged()) == []
@@ -42,8 +43,8 @@ def test_a_frozen_second_centre_makes_lag_that_drains_and_nothing_is_lost(deploy
     zones[1].freeze()
     try:
         deployment.announce(deployment.archive(20))
-        wait_for(lambda: replicator.metric("b2stream_replicator_lag_events") == 20, "lag 20 on /metrics")
-        wait_for(lambda: replicator.metric("b2stream_replicator_centre_away") == 1, "the outage on /metrics")
+        until(lambda: replicator.metric("b2stream_replicator_lag_events") == 20, "lag 20 on /metrics")
+        until(lambda: replicator.metric("b2stream_replicator_centre_away") == 1, "the outage on /metrics")
         assert replicator.process.poll() is None
         assert deployment.unacknowledged() == 20
     finally:
@@ -51,7 +52,7 @@ def test_a_frozen_second_centre_makes_lag_that_drains_and_nothing_is_lost(deploy
     deployment.wait_until_drained()
     deployment.check()
     assert deployment.letters() == []
-    wait_for(lambda: replicator.metric("b2stream_replicator_centre_away") == 0, "the end of the outage on /metrics")
+    until(lambda: replicator.metric("b2stream_replicator_centre_away") == 0, "the end of the outage on /metrics")
     assert replicator.stop() == 0
 
 
@@ -60,7 +61,7 @@ def test_a_second_centre_that_is_killed_and_comes_back_is_lag_only(deployment: D
     zones[1].kill()
     try:
         deployment.announce(deployment.archive(10))
-        wait_for(lambda: replicator.metric("b2stream_replicator_centre_away") == 1, "the outage on /metrics")
+        until(lambda: replicator.metric("b2stream_replicator_centre_away") == 1, "the outage on /metrics")
     finally:
         zones[1].start()
     deployment.wait_until_drained()
@@ -113,7 +114,7 @@ def test_two_replicators_share_the_group_and_one_that_dies_is_replaced(deploymen
         deployment.announce(deployment.archive(4))
         return all(running.metric("b2stream_replicator_batches_total") > 0 for running in (one, two))
 
-    wait_for(both_copied, "both have copied")
+    until(both_copied, "both have copied")
     deployment.announce(deployment.archive(20))
     one.kill()
     deployment.announce(deployment.archive(10))
@@ -167,7 +168,7 @@ def test_a_stop_while_the_second_centre_hangs_keeps_to_the_grace_time_and_loses_
     zones[1].freeze()
     try:
         deployment.announce(deployment.archive(8))
-        wait_for(lambda: replicator.metric("b2stream_replicator_copies_running") == 3, "three copies that hang")
+        until(lambda: replicator.metric("b2stream_replicator_copies_running") == 3, "three copies that hang")
         began = time.monotonic()
         assert replicator.stop() == 0
         assert time.monotonic() - began < 6.0

@@ -4,7 +4,6 @@ import base64
 import contextlib
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -63,15 +62,6 @@ def disarm(handle: Any) -> None:
     """Keep the client from closing a handle again when it is collected, in the middle of some other test."""
     handle.do_close = False
     handle.raw.close = lambda: None
-
-
-def until(condition: Callable[[], bool], deadline_s: float = 10) -> float:
-    """Poll until the condition holds; returns the seconds it took, fails at the deadline."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < deadline_s, "the condition did not come true"
-        time.sleep(0.01)
-    return time.monotonic() - start
 
 
 def race(steps: Sequence[Callable[[], object]]) -> list[int]:

@@ -25,9 +25,9 @@ from tests.integration.zone.objects import (
     read,
     refused,
     replica,
-    until,
     write,
 )
+from tests.waiting import until
 
 # A client in a process of its own: writes 1 MB, says so, and waits to be killed.
 DOOMED = """

@@ -8,7 +8,8 @@ from irods.exception import NetworkException
 
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.integration.zone.conftest import SessionMaker
-from tests.integration.zone.objects import GOOD, HELLO, close_in_vain, race, replica, until, write
+from tests.integration.zone.objects import GOOD, HELLO, close_in_vain, race, replica, write
+from tests.waiting import until
 
 
 def test_a_restart_keeps_the_port_and_costs_one_failure_for_each_stale_connection(

@@ -6,7 +6,8 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.errors import AccessRefused
 from tests.replication.batches import archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.test_replicator import make, running, wait_for
+from tests.unit.replicator.test_replicator import make, running
+from tests.waiting import until
 
 LIMIT = 5
 REPLICATOR = "b2stream.programs.replicator"
@@ -45,10 +46,10 @@ def test_I11_a_station_without_permission_never_stops_the_others_however_many_of
     deployment.commit("CH-Dav", range(4 * LIMIT))
     deployment.commit("SE-Htm", range(100, 100 + 4 * LIMIT))
     with running(make(log, deployment.first, deployment.second, backlog_limit=LIMIT)):
-        wait_for(lambda: sum(event.commit.station == "SE-Htm" for event in log.replicas()) == 4 * LIMIT)
+        until(lambda: sum(event.commit.station == "SE-Htm" for event in log.replicas()) == 4 * LIMIT)
         assert {event.commit.station for event in log.replicas()} == {"SE-Htm"}
         deployment.without_permission.clear()
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert log.letters() == []
 
 
@@ -60,7 +61,7 @@ def test_I10_beyond_their_limit_refused_batches_count_as_backlog_and_reading_pau
     log = deployment.log
     deployment.commit("CH-Dav", range(100))
     with running(make(log, deployment.first, deployment.second, backlog_limit=LIMIT)):
-        wait_for(lambda: deployment.refusals > 50)
+        until(lambda: deployment.refusals > 50)
         assert log.lag() > 80
         deployment.without_permission.clear()
-        wait_for(log.all_committed)
+        until(log.all_committed)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -21,20 +21,14 @@ from b2stream.programs.replicator.events import Events
 from b2stream.programs.replicator.replicator import Replicator
 from tests.replication.batches import PARTITIONS, archive, committed, event_value
 from tests.replication.fakelog import FakeLog
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.005)
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off as in production, only faster."""
     monkeypatch.setattr("b2stream.programs.replicator.schedule.FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr("b2stream.programs.replicator.schedule.LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr("b2stream.programs.replicator.schedule.LONGEST_PAUSE_S", 0.1)
     monkeypatch.setattr("b2stream.programs.replicator.replicator.REPORT_EVERY_S", 0.05)
 
 
@@ -75,7 +69,7 @@ def running(replicator: Replicator) -> Iterator[None]:
         yield
     finally:
         replicator.stop()
-        thread.join(10)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     if raised:
         raise raised[0]
@@ -104,7 +98,7 @@ def test_I7_each_committed_batch_comes_to_the_second_centre_under_its_path_and_i
     for commit in commits:
         log.append(commit)
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     for commit, content in zip(commits, contents.values(), strict=True):
         assert_replicated(second, commit, content)
     events = {event.commit.batch: event for event in log.replicas()}
@@ -130,7 +124,7 @@ def test_the_manifest_is_placed_last(log: FakeLog, first: MemoryStore, second: M
     commit = archive(first, 1, b"wind")
     log.append(commit)
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert copies(second) == [commit.path, commit.manifest_path]
 
 
@@ -140,7 +134,7 @@ def test_the_replica_event_has_a_deterministic_id_and_the_partition_of_its_stati
     commit = archive(first, 1, b"wind")
     message = log.append(commit)
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     [(_, partition, key, _, headers)] = log.published
     assert dict(headers)["ce_id"].decode() == f"{commit.batch}/fzj"
     assert partition == message.partition  # both topics have as many partitions
@@ -151,13 +145,15 @@ def test_I8_nothing_is_acknowledged_before_kafka_has_the_replica_event(
     log: FakeLog, first: MemoryStore, second: MemoryStore
 ) -> None:
     log.hold_acknowledgements = True
-    log.append(archive(first, 1, b"wind"))
+    held = log.append(archive(first, 1, b"wind", "SE-Htm")).partition
     with running(make(log, first, second)):
-        wait_for(lambda: len(log.published) == 1)
-        time.sleep(0.5)  # longer than the interval of acknowledgements: the offset must stay where it is
-        assert log.committed == {}
+        until(lambda: len(log.published) == 1)
+        log.hold_acknowledgements = False
+        later = log.append(archive(first, 2, b"calm", "CH-Dav")).partition
+        assert later != held
+        until(lambda: log.committed == {later: 1})  # acknowledgements go on, and not for the one that is held
         log.acknowledge()
-        wait_for(log.all_committed)
+        until(log.all_committed)
 
 
 def test_I8_the_committed_offset_is_the_lowest_unfinished_one(
@@ -170,15 +166,15 @@ def test_I8_the_committed_offset_is_the_lowest_unfinished_one(
 
     def hold_the_third(call: str, about: str) -> None:
         if call == "place" and about == commits[2].path:
-            gate.wait(10)
+            gate.wait(PATIENCE_S)
 
     second.before_call = hold_the_third
     with running(make(log, first, second, copies_in_flight=2)):
-        wait_for(lambda: len(log.replicas()) == 5)
+        until(lambda: len(log.replicas()) == 5)
         [partition] = log.messages
-        wait_for(lambda: log.committed.get(partition) == 2)
+        until(lambda: log.committed.get(partition) == 2)
         gate.set()
-        wait_for(log.all_committed)
+        until(log.all_committed)
     offsets = [offset for _, offset in log.commits_seen]
     assert offsets == sorted(offsets)
 
@@ -200,13 +196,13 @@ def test_copies_of_different_batches_overlap_up_to_the_setting(
             most = max(most, inside)
             if inside == 3:
                 three.set()
-        three.wait(5)
+        three.wait(PATIENCE_S)
         with lock:
             inside -= 1
 
     second.before_call = count
     with running(make(log, first, second, copies_in_flight=3)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert most == 3
 
 
@@ -219,13 +215,13 @@ def test_a_replay_of_all_commits_copies_nothing_twice_and_announces_all_the_same
     for number in range(5):
         log.append(archive(first, number, b"wind %d" % number))
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     first.calls.clear()
     second.calls.clear()
     log.committed.clear()
     log._positions.clear()
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert first.calls == []
     assert {call for call, _ in second.calls} == {"find"}
     ids = [dict(headers)["ce_id"] for _, _, _, _, headers in log.published]
@@ -240,7 +236,7 @@ def test_two_events_of_one_batch_are_not_copied_beside_each_other(
     for _ in range(4):
         log.append(commit)
     with running(make(log, first, second, copies_in_flight=4)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert len([call for call, _ in second.calls if call == "stage"]) == 2
     assert len(log.replicas()) == 4
 
@@ -252,7 +248,7 @@ def test_two_replicators_on_one_batch_place_it_once(first: MemoryStore, second: 
         for commit in commits:
             log.append(commit)
     with running(make(logs[0], first, second)), running(make(logs[1], first, second)):
-        wait_for(lambda: all(log.all_committed() for log in logs))
+        until(lambda: all(log.all_committed() for log in logs))
     for number, commit in enumerate(commits):
         assert_replicated(second, commit, b"wind %d" % number)
     assert list(second.list_staged()) == []
@@ -266,7 +262,7 @@ def test_a_data_object_that_is_there_already_gets_its_manifest_only(
     second.put(commit.path, b"wind")
     log.append(commit)
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert copies(second) == [commit.manifest_path]
     assert [about for call, about in first.calls if call == "read"] == [commit.manifest_path]
 
@@ -280,17 +276,17 @@ def test_a_lost_partition_is_begun_again_and_old_copies_acknowledge_nothing(
 
     def hold_staging(call: str, about: str) -> None:
         if call == "stage":
-            gate.wait(10)
+            gate.wait(PATIENCE_S)
 
     second.before_call = hold_staging
     with running(make(log, first, second)):
-        wait_for(lambda: any(call == "find" for call, _ in second.calls))
+        until(lambda: any(call == "find" for call, _ in second.calls))
         log.revoke(partition)
         log.append(commits[1])
         log.append(commits[2])
-        wait_for(lambda: log._positions.get(partition) == 3)
+        until(lambda: log._positions.get(partition) == 3)
         gate.set()
-        wait_for(log.all_committed)
+        until(log.all_committed)
     for number, commit in enumerate(commits):
         assert_replicated(second, commit, b"wind %d" % number)
 
@@ -315,7 +311,7 @@ def test_a_source_that_is_missing_or_does_not_match_is_a_dead_letter_and_the_res
         first.change(path, damaged)
     messages = [log.append(commit) for commit in (good_before, bad, good_after)]
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     copied = sorted(event.commit.batch for event in log.replicas())  # copies overlap: their order is chance
     assert copied == sorted([good_before.batch, good_after.batch])
     [(value, headers)] = log.letters()
@@ -343,7 +339,7 @@ def test_a_source_that_matches_at_the_second_look_is_copied(
 
     first.before_call = mend
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert log.letters() == []
     assert_replicated(second, commit, b"wind")
 
@@ -354,10 +350,10 @@ def test_a_pair_that_is_missing_whole_is_a_dead_letter_once_another_batch_was_re
     missing = committed(0, b"never archived")
     log.append(missing)
     with running(make(log, first, second)):
-        wait_for(lambda: len([call for call, _ in first.calls if call == "find"]) >= 1)
+        until(lambda: len([call for call, _ in first.calls if call == "find"]) >= 1)
         assert log.letters() == []
         log.append(archive(first, 1, b"wind"))
-        wait_for(log.all_committed)
+        until(log.all_committed)
     [(_, headers)] = log.letters()
     letter = read_letter(headers)
     assert letter is not None
@@ -373,12 +369,12 @@ def test_a_first_centre_that_shows_nothing_at_all_makes_no_dead_letters(
     for commit in commits:
         log.append(commit)
     with running(make(log, elsewhere, second)):
-        wait_for(lambda: len([call for call, _ in elsewhere.calls if call == "find"]) >= 10)
+        until(lambda: len([call for call, _ in elsewhere.calls if call == "find"]) >= 10)
         assert log.published == []
         for number, commit in enumerate(commits):
             elsewhere.put(commit.path, b"wind %d" % number)
             elsewhere.put(commit.manifest_path, first.content(commit.manifest_path))
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert len(log.replicas()) == 5
 
 
@@ -390,7 +386,7 @@ def test_an_event_that_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on(
     log.append_raw(0, b"SE-Htm", value, [])
     log.append(commit)
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     [(dead, headers)] = log.letters()
     assert dead == (value or b"")
     letter = read_letter(headers)
@@ -416,7 +412,7 @@ def test_an_event_that_no_processor_writes_never_leads_out_of_the_root(
 ) -> None:
     log.append(replace(committed(1, b"wind"), **change))  # type: ignore[arg-type]
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert first.calls == second.calls == []
     [(_, headers)] = log.letters()
     letter = read_letter(headers)
@@ -438,13 +434,13 @@ def test_a_centre_that_is_away_is_lag_and_not_loss(
         log.append(commit)
     health = Health()
     with running(make(log, first, second, health=health)):
-        wait_for(lambda: "commit events wait" in health.readyz()[1])
+        until(lambda: "commit events wait" in health.readyz()[1])
         assert log.committed == {}
         assert log.published == []
         assert health.healthz()[0]
         store.available = True
-        wait_for(log.all_committed, 30)
-        wait_for(lambda: health.readyz()[0])
+        until(log.all_committed)
+        until(lambda: health.readyz()[0])
     assert log.letters() == []
     for number, commit in enumerate(commits):
         assert_replicated(second, commit, b"wind %d" % number)
@@ -453,14 +449,28 @@ def test_a_centre_that_is_away_is_lag_and_not_loss(
 def test_while_a_centre_is_away_one_batch_at_a_time_asks_for_it(
     log: FakeLog, first: MemoryStore, second: MemoryStore
 ) -> None:
-    second.available = False
-    for number in range(200):
+    for number in range(50):
         log.append(archive(first, number, b"wind %d" % number))
-    second.calls.clear()
+    [partition] = log.messages
+    asked, lock, turns = 0, threading.Lock(), threading.Semaphore(0)
+
+    def take_a_turn(call: str, about: str) -> None:
+        nonlocal asked
+        with lock:
+            asked += 1
+        turns.acquire()
+
+    second.available = False
+    second.before_call = take_a_turn
     with running(make(log, first, second, copies_in_flight=4)):
-        wait_for(lambda: len(second.calls) >= 6)
-        time.sleep(1.0)  # as long as a fast loop would need to ask hundreds of times
-        assert len(second.calls) < 20
+        turns.release(8)  # four ask at once, and one more may before it is known that nobody answers
+        for probe in range(9, 13):
+            until(lambda probe=probe: asked == probe)  # type: ignore[misc]
+            log.append(archive(first, 41 + probe, b"later"))
+            until(lambda probe=probe: log._positions[partition] == 42 + probe)  # type: ignore[misc]
+            assert asked == probe, "a second batch asks beside the one that does"
+            turns.release()
+        turns.release(1000)
 
 
 def test_I11_a_refused_batch_gives_up_its_slot_and_the_others_go_on(
@@ -479,10 +489,10 @@ def test_I11_a_refused_batch_gives_up_its_slot_and_the_others_go_on(
     for commit in others:
         log.append(commit)
     with running(make(log, first, second, copies_in_flight=1)):
-        wait_for(lambda: len(log.replicas()) == 19)
+        until(lambda: len(log.replicas()) == 19)
         assert log.letters() == []
         forbidden = False
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert_replicated(second, refused, b"refused")
     assert len([call for call, _ in second.calls if call == "stage"]) == 40  # what was staged is kept for the next try
 
@@ -498,8 +508,8 @@ def test_I4_what_lies_at_the_second_centre_is_never_replaced_and_never_taken_for
     log.append(commit)
     log.append(after)
     with running(make(log, first, second)):
-        wait_for(lambda: len(log.replicas()) == 1)
-        wait_for(lambda: len([call for call, _ in second.calls if call == "find"]) >= 4)
+        until(lambda: len(log.replicas()) == 1)
+        until(lambda: len([call for call, _ in second.calls if call == "find"]) >= 4)
         assert log.replicas()[0].commit.batch == after.batch
         assert log.letters() == []
         assert not log.all_committed()
@@ -515,7 +525,7 @@ def test_a_lost_reply_loses_and_doubles_nothing(
     second.fail(call, LostReply("the connection broke"), done=done)
     log.append(commit)
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert_replicated(second, commit, b"wind")
     assert len(list(second.list())) == 2
 
@@ -526,9 +536,9 @@ def test_kafka_that_does_not_take_an_offset_is_asked_again(
     log.kafka_answers = False
     log.append(archive(first, 1, b"wind"))
     with running(make(log, first, second)):
-        wait_for(lambda: len(log.replicas()) == 1)
+        until(lambda: len(log.replicas()) == 1)
         log.kafka_answers = True
-        wait_for(log.all_committed)
+        until(log.all_committed)
 
 
 def test_I10_the_events_held_in_memory_have_a_limit(log: FakeLog, first: MemoryStore, second: MemoryStore) -> None:
@@ -536,11 +546,11 @@ def test_I10_the_events_held_in_memory_have_a_limit(log: FakeLog, first: MemoryS
     for number in range(60):
         log.append(archive(first, number, b"wind %d" % number))
     with running(make(log, first, second, backlog_limit=10)):
-        wait_for(lambda: log.paused)
+        until(lambda: log.paused)
         [partition] = log.messages
         assert log._positions[partition] <= 10 + 2 * 4  # waiting, and given to the four threads
         second.available = True
-        wait_for(log.all_committed, 30)
+        until(log.all_committed)
     assert len(log.replicas()) == 60
 
 
@@ -560,30 +570,32 @@ def test_a_stop_finishes_what_is_in_flight_and_acknowledges_it(
 
     second.before_call = stop_at_staging
     with running(replicator):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert_replicated(second, commit, b"wind")
 
 
 def test_a_stop_gives_up_a_large_copy_within_the_grace_and_leaves_nothing_staged(
     log: FakeLog, first: MemoryStore, second: MemoryStore
 ) -> None:
-    commit = archive(first, 1, b"w" * (64 << 20))
+    pieces, piece_bytes, length_s = 1000, 1024, 0.01
+    commit = archive(first, 1, b"w" * (pieces * piece_bytes))
     log.append(commit)
-    replicator = make(log, first, second, grace_s=1.0)
-    read = first.read
+    replicator = make(log, first, second, grace_s=0.1)
+    read, were_read = first.read, 0
 
     def slow_read(path: str, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        for chunk in read(path, chunk_bytes):
+        nonlocal were_read
+        for piece in read(path, piece_bytes):
             replicator.stop()
-            time.sleep(0.05)
-            yield chunk
+            time.sleep(length_s)  # the copy takes a hundred times as long as the grace
+            were_read += 1
+            yield piece
 
     first.read = slow_read  # type: ignore[method-assign]
-    began = time.monotonic()
     with running(replicator):
-        pass
-    assert time.monotonic() - began < 2.0
-    wait_for(lambda: list(second.list_staged()) == [])
+        until(lambda: were_read > 0)
+    until(lambda: list(second.list_staged()) == [])
+    assert were_read < pieces
     assert list(second.list()) == []
     assert log.committed == {}
 
@@ -594,13 +606,13 @@ def test_fatal_errors_stop_it_loudly_after_what_was_done_is_acknowledged(
 ) -> None:
     log.append(archive(first, 1, b"wind"))
     with pytest.raises(type(error)), running(make(log, first, second)):  # noqa: PT012  # the loop raises, at the end
-        wait_for(lambda: len(log.replicas()) == 1)
+        until(lambda: len(log.replicas()) == 1)
         if isinstance(error, LostOffsets):
             log.fatal = error
         else:
             second.fail("find", error)
             log.append(archive(first, 2, b"calm"))
-        wait_for(lambda: log.committed != {})
+        until(lambda: log.committed != {})
     assert list(log.committed.values()) == [1]
 
 
@@ -610,12 +622,12 @@ def test_an_event_whose_publishing_fails_is_announced_again(
     log.append(archive(first, 1, b"wind"))
     log.hold_acknowledgements = True
     with running(make(log, first, second)):
-        wait_for(lambda: len(log.published) == 1)
+        until(lambda: len(log.published) == 1)
         log.hold_acknowledgements = False
         [future] = log._held
         log._held.clear()
         future.set_exception(Retryable("not enough replicas"))
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert len(log.replicas()) == 2
 
 
@@ -624,5 +636,5 @@ def test_headers_without_an_id_do_not_hinder_a_copy(log: FakeLog, first: MemoryS
     log.append_raw(0, b"SE-Htm", event_value(commit), [])
     log.append_raw(0, b"SE-Htm", event_value(commit), event_headers("BatchCommitted", "other", "x", source="y"))
     with running(make(log, first, second)):
-        wait_for(log.all_committed)
+        until(log.all_committed)
     assert_replicated(second, commit, b"wind")

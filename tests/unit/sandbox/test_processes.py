@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from b2stream.sandbox import processes
 from b2stream.sandbox.processes import Process
+from tests.waiting import until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with a killed parent")
 
@@ -20,18 +21,9 @@ SLEEPER = "import time; print('ready', flush=True); time.sleep(60)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def run(code: str, folder: Path, name: str = "child", survives: bool = False) -> Process:
     process = processes.start(name, [sys.executable, "-c", code], folder / f"{name}.log", survives=survives)
-    assert until(lambda: "ready" in process.last_log_lines() or not process.running)
+    until(lambda: "ready" in process.last_log_lines() or not process.running)
     return process
 
 
@@ -84,7 +76,7 @@ def test_a_frozen_child_is_running_and_can_still_be_stopped_in_order(sleeper: Pr
     assert state(sleeper.pid) == "T"
     assert sleeper.running
     sleeper.thaw()
-    assert until(lambda: state(sleeper.pid) == "S")
+    until(lambda: state(sleeper.pid) == "S")
     sleeper.freeze()
     sleeper.stop()
     assert sleeper.exit_code == -signal.SIGTERM
@@ -105,13 +97,13 @@ work()
 
 def test_when_freeze_returns_every_thread_of_every_process_of_the_group_stands_still(tmp_path: Path) -> None:
     process = run(BUSY, tmp_path)
-    assert until(lambda: len(processes.thread_states(process.pid)) >= (10 if processes.HAS_PROC else 2))
+    until(lambda: len(processes.thread_states(process.pid)) >= (10 if processes.HAS_PROC else 2))
     try:
         for _ in range(5):
             process.freeze()
             assert set(processes.thread_states(process.pid)) == {"T"}
             process.thaw()
-            assert until(lambda: "T" not in processes.thread_states(process.pid))
+            until(lambda: "T" not in processes.thread_states(process.pid))
     finally:
         process.kill()
 
@@ -133,10 +125,10 @@ def test_freezing_a_process_that_has_ended_does_nothing(sleeper: Process) -> Non
 def test_kill_ends_the_children_of_a_child_too(tmp_path: Path) -> None:
     code = f"import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {SLEEPER!r}]); print('pid', c.pid); c.wait()"
     process = run(code.replace("print('pid', c.pid)", "print('pid', c.pid, flush=True)"), tmp_path)
-    assert until(lambda: "pid" in process.last_log_lines())
+    until(lambda: "pid" in process.last_log_lines())
     grandchild = int(process.last_log_lines().split("pid ")[1].split()[0])
     process.kill()
-    assert until(lambda: processes.start_time(grandchild) == "")
+    until(lambda: processes.start_time(grandchild) == "")
 
 
 def test_a_process_that_is_found_again_is_known_by_pid_and_start_time(sleeper: Process) -> None:
@@ -167,7 +159,7 @@ def test_no_child_outlives_a_parent_that_is_killed_with_sigkill(tmp_path: Path, 
         os.kill(child, signal.SIGSTOP)
     parent.kill()
     parent.wait()
-    assert until(lambda: processes.start_time(child) == ""), "the child lives on"
+    until(lambda: processes.start_time(child) == "", "the child ends")
 
 
 @linux_only
@@ -225,7 +217,7 @@ def parent_with_child(folder: Path, *, survives: bool) -> tuple["subprocess.Pope
     )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
-    assert until(lambda: "ready" in processes.last_lines(folder / "child.log"))
+    until(lambda: "ready" in processes.last_lines(folder / "child.log"))
     return parent, pid
 
 
