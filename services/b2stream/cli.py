@@ -20,7 +20,9 @@ _COMMANDS = {
     "processor": ("b2stream.programs.processor.cli:processor", "Assemble batches and commit them at the first centre."),
     "replicator": ("b2stream.programs.replicator.cli:replicator", "Copy committed batches to the second centre."),
     "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down."),
+    "station": ("b2stream.commands.station:station", "Make keys for stations, and publish who may sign for them."),
     "topics": ("b2stream.commands.topics:topics", "Create or check the topics."),
+    "verify": ("b2stream.programs.audit.verify_cli:verify", "Fetch a data object, recompute it, and compare."),
 }
 _EXTRA_OF = {
     "demo": "sandbox",
@@ -30,6 +32,7 @@ _EXTRA_OF = {
     "processor": "processor",
     "replicator": "replicator",
     "sandbox": "sandbox",
+    "station": "gateway",
 }
 
 EXIT_FATAL = 1

@@ -10,16 +10,15 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from b2stream.archive.location import open_store
-from b2stream.archive.store import ObjectStore
-from b2stream.errors import ConfigurationError, Retryable
+from b2stream.errors import Retryable
 from b2stream.logs import configure
 from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
+from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.report import lines
 from b2stream.registry import framing_from
-from b2stream.settings import Centre, Settings, load
+from b2stream.settings import Settings, load
 
 EXIT_FINDING = 1
 EXIT_UNREACHABLE = 3
@@ -58,7 +57,7 @@ def audit(
 
 def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = None) -> Report:
     """Audit the centres of the settings. Raises Retryable where nobody answers, ConfigurationError."""
-    stores = _stores(settings, centre)
+    stores = open_centres(settings, centre)
     with tempfile.TemporaryDirectory(prefix="b2stream-audit-") as folder, _Counting() as counting:
         path = state or Path(folder) / "index"
         with Index(path) as index:
@@ -67,26 +66,6 @@ def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = N
     for store in stores:
         store.close()
     return report
-
-
-def _stores(settings: Settings, only: str) -> list[ObjectStore]:
-    chosen = [("first", settings.first), ("second", settings.second)]
-    stores = [_store(role, centre) for role, centre in chosen if centre.url and only in ("", centre.name)]
-    if not stores or (not only and not settings.first.url):
-        known = ", ".join(centre.name for _, centre in chosen if centre.url) or "none"
-        raise ConfigurationError(f"there is no centre {only!r} to audit (first.url, second.url); known: {known}")
-    return stores
-
-
-def _store(role: str, centre: Centre) -> ObjectStore:
-    return open_store(
-        centre.url,
-        centre.name,
-        role=role,
-        password_file=centre.password_file,
-        staging_root=centre.staging_root,
-        timeout_s=centre.timeout_s,
-    )
 
 
 class _Counting:

@@ -100,11 +100,15 @@ class Log:
             (topics.DEAD_LETTERS, self._letter),
             (topics.MEASUREMENTS, self._measurement),
         ):
-            for message in self._messages(topic, self._starts[topic.name]):
+            for message in self.messages(topic):
                 with contextlib.suppress(Poison):  # the program in charge of that topic writes it a letter
                     take(index, message)
                 progress(1)
         index.keep()
+
+    def messages(self, topic: topics.Topic) -> Iterator[LogMessage]:
+        """Everything in a topic up to the fixed ends, in order within each partition."""
+        return self._messages(topic, self._starts[topic.name])
 
     def _messages(self, topic: topics.Topic, starts: dict[int, int]) -> Iterator[LogMessage]:
         ends = self.ends[topic.name]

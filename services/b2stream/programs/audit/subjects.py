@@ -1,0 +1,77 @@
+"""What someone wants verified: a PID, a path, or a batch, and the commit event that speaks of it."""
+
+import re
+from dataclasses import dataclass
+
+from b2stream.batches.paths import MANIFEST_SUFFIX
+from b2stream.contracts import topics
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.records import BatchCommitted, BatchReplicated
+from b2stream.errors import B2streamError, Poison
+from b2stream.programs.audit.log import Log
+from b2stream.settings import Settings
+
+_PID = re.compile(r"(?:hdl:|https?://hdl\.handle\.net/)?([0-9A-Za-z.]+/[A-Za-z0-9_-]{24})")
+_BATCH = re.compile(r"[0-9a-f]{8,64}")
+_SHORTEST_PATH = 3  # slashes: station/series/undated/name
+
+
+class NotFound(B2streamError):
+    """Nothing in the archive is called so: give a PID, a path below the root of the archive, or a batch id of 8 digits or more."""
+
+    reason = "not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A data object: its path at every centre, and its commit event and PID where they are known."""
+
+    path: str
+    event: BatchCommitted | None = None
+    replica: BatchReplicated | None = None
+    pid: str | None = None
+
+    @property
+    def manifest_path(self) -> str:
+        return self.path + MANIFEST_SUFFIX
+
+
+def find_subject(what: str, settings: Settings, framing: Framing) -> Subject:
+    """The data object that a PID, a path or a batch id names. Raises NotFound, Retryable where Kafka does not answer."""
+    pid, batch = _PID.fullmatch(what), _BATCH.fullmatch(what)
+    path = what.strip("/").removesuffix(MANIFEST_SUFFIX)
+    if not (pid or batch) and path.count("/") < _SHORTEST_PATH:
+        raise NotFound(what)
+
+    def is_it(event: BatchCommitted) -> bool:
+        if pid:
+            return pid[1].partition("/")[2] == event.id24
+        return event.batch.startswith(what) if batch else event.path == path
+
+    log = Log(settings, framing)
+    log.fix_ends()
+    found: BatchCommitted | None = None
+    for message in log.messages(topics.COMMITS):
+        try:
+            event = BatchCommitted.from_framed(framing.unframe(message.value))
+        except Poison:
+            continue
+        if found is None and is_it(event):
+            found = event  # the earliest event of a batch decides; of two batches with one PID the first one's location stays
+    if found is None:
+        if pid or batch:
+            raise NotFound(what)
+        return Subject(path)  # the manifest alone must do: the log may have been lost
+    return Subject(found.path, found, _replica_of(log, framing, found), pid[1] if pid else found.pid)
+
+
+def _replica_of(log: Log, framing: Framing, commit: BatchCommitted) -> BatchReplicated | None:
+    found = None
+    for message in log.messages(topics.REPLICAS):
+        try:
+            event = BatchReplicated.from_framed(framing.unframe(message.value))
+        except Poison:
+            continue
+        if event.commit.batch == commit.batch:
+            found = event
+    return found
