@@ -7,19 +7,19 @@ may let too much through, and each answer is compared again exactly by whoever a
 import base64
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from irods import keywords
 from irods.column import In, Like
 from irods.models import Collection, DataObject
 
+from b2stream.archive import irods_errors as codes
+from b2stream.archive import irods_messages as messages
+from b2stream.archive.irods_exchange import refusal
 from b2stream.archive.irods_session import Links
 from b2stream.archive.location import IrodsLocation
 from b2stream.archive.store import ObjectState, ReplicaStatus
 
-Row = dict[Any, Any]
-
-_COLUMNS = (
+_REPLICA_COLUMNS = (
     Collection.name,
     DataObject.name,
     DataObject.size,
@@ -28,39 +28,71 @@ _COLUMNS = (
     DataObject.replica_number,
     DataObject.modify_time,
 )
+_COLLECTION_COLUMNS = (Collection.name, Collection.parent_name)
 _PLAIN = re.compile(r"[^'\\|&\x00-\x1f]+")  # safe between the quotes of a condition; GenQuery has no way to escape one
 _PLAIN_IN_LIST = re.compile(r"[A-Za-z0-9._~%=@+-]+")
-_STATUS = {"0": ReplicaStatus.STALE, "1": ReplicaStatus.GOOD}  # 2 intermediate, 3 read-locked, 4 write-locked
+_GOOD = "1"
+_STATUS = {"0": ReplicaStatus.STALE, _GOOD: ReplicaStatus.GOOD}  # 2 intermediate, 3 read-locked, 4 write-locked
+
+
+class Replica(NamedTuple):
+    """A row of the catalogue about one replica of an object."""
+
+    collection: str
+    name: str
+    size_bytes: int
+    checksum: str
+    status: str
+    number: int
+    modified_s: int  # UNIX time
 
 
 class Catalogue:
     """Questions to the catalogue of one zone; they change nothing."""
 
     def __init__(self, location: IrodsLocation, links: Links, centre: str) -> None:
-        self._location = location
         self._links = links
         self._centre = centre
+        elsewhere = location.zone if location.user_zone != location.zone else None
+        self._replicas = messages.Question([column.icat_id for column in _REPLICA_COLUMNS], elsewhere)
+        self._collections = messages.Question([column.icat_id for column in _COLLECTION_COLUMNS], elsewhere)
 
-    def replicas_by_path(self, *conditions: Any) -> dict[str, list[Row]]:
+    def replicas_by_path(self, *conditions: Any) -> dict[str, list[Replica]]:
         """One query, all its pages at once; rows are replicas. What `like` gave too much of is for the caller to leave out."""
-        rows = self._query(_COLUMNS, *conditions)
-        by_path: dict[str, list[Row]] = {}
-        for row in rows:
-            by_path.setdefault(f"{row[Collection.name]}/{row[DataObject.name]}", []).append(row)
+        by_path: dict[str, list[Replica]] = {}
+        for row in self._rows(self._replicas, conditions):
+            collection, name, size, checksum, status, number, modified = row
+            replica = Replica(collection, name, int(size), checksum, status, int(number), int(modified))
+            by_path.setdefault(f"{collection}/{name}", []).append(replica)
         return by_path
 
     def collections_in(self, collection: str) -> list[str]:
-        rows = self._query((Collection.name, Collection.parent_name), equal(Collection.parent_name, collection))
-        return sorted(row[Collection.name] for row in rows if row[Collection.parent_name] == collection)
+        rows = self._rows(self._collections, (equal(Collection.parent_name, collection),))
+        return sorted(name for name, parent in rows if parent == collection)
 
-    def _query(self, columns: Iterable[Any], *conditions: Any) -> list[Row]:
-        def question(session: Any) -> list[Row]:
-            query = session.query(*columns).filter(*conditions)
-            if self._location.user_zone != self._location.zone:
-                query = query.add_keyword(keywords.ZONE_KW, self._location.zone)
-            return list(query)
+    def _rows(self, question: messages.Question, conditions: Iterable[Any]) -> list[tuple[str, ...]]:
+        asked = [(each.query_key.icat_id, f"{each.op} {each.irods_value}") for each in conditions]
+        link = self._links.of_this_thread()
 
-        return self._links.of_this_thread().ask(f"asking {self._centre}", question)
+        def all_pages(session: Any) -> list[tuple[str, ...]]:
+            wire = link.take(session)  # a query's further pages are known to this connection only
+            rows: list[tuple[str, ...]] = []
+            continuation = 0
+            while True:
+                reply = wire.exchange(question.asking(asked, continuation))
+                if reply.info == codes.CAT_NO_ROWS_FOUND:
+                    break
+                if reply.info < 0:
+                    raise refusal(reply)
+                page = messages.page(reply.body)
+                rows += page.rows
+                continuation = page.continuation
+                if not continuation:
+                    break
+            link.give_back(wire)
+            return rows
+
+        return link.ask(f"asking {self._centre}", all_pages)
 
 
 def checksum_text(sha256: str) -> str:
@@ -78,25 +110,21 @@ def sha256_of(checksum: str | None) -> str | None:
         return None
 
 
-def state_of(path: str, rows: list[Row]) -> ObjectState:
+def state_of(path: str, replicas: list[Replica]) -> ObjectState:
     """One object from its replicas; see `ObjectState` for what several of them mean."""
-    rows = sorted(rows, key=lambda row: int(row[DataObject.replica_number]))
-    good = [row for row in rows if str(row[DataObject.replica_status]) == "1"]
+    replicas = sorted(replicas, key=lambda replica: replica.number)
+    good = [replica for replica in replicas if replica.status == _GOOD]
     if good:
-        chosen = next((row for row in good if sha256_of(row[DataObject.checksum])), good[0])
-        sizes = {int(row[DataObject.size]) for row in good}
-        checksums = {sha256_of(row[DataObject.checksum]) for row in good} - {None}
-        status = ReplicaStatus.GOOD if len(sizes) == 1 and len(checksums) <= 1 else ReplicaStatus.STALE
+        checksums = [sha256_of(replica.checksum) for replica in good]
+        at = next((number for number, checksum in enumerate(checksums) if checksum), 0)
+        chosen, sha256 = good[at], checksums[at]
+        agree = len({replica.size_bytes for replica in good}) == 1 and len({*checksums} - {None}) <= 1
+        status = ReplicaStatus.GOOD if agree else ReplicaStatus.STALE
     else:
-        chosen = next((row for row in rows if str(row[DataObject.replica_status]) not in _STATUS), rows[0])
-        status = _STATUS.get(str(chosen[DataObject.replica_status]), ReplicaStatus.INTERMEDIATE)
-    return ObjectState(
-        path,
-        status,
-        int(chosen[DataObject.size]),
-        sha256_of(chosen[DataObject.checksum]),
-        chosen[DataObject.modify_time].timestamp(),
-    )
+        chosen = next((replica for replica in replicas if replica.status not in _STATUS), replicas[0])
+        sha256 = sha256_of(chosen.checksum)
+        status = _STATUS.get(chosen.status, ReplicaStatus.INTERMEDIATE)
+    return ObjectState(path, status, chosen.size_bytes, sha256, float(chosen.modified_s))
 
 
 def equal(column: Any, value: str) -> Any:

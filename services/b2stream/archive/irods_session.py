@@ -18,10 +18,13 @@ from typing import Any, TypeVar
 from irods import keywords, password_obfuscation
 from irods.session import iRODSSession
 
+from b2stream.archive import irods_messages as messages
 from b2stream.archive.irods_errors import connection_is_lost, translate, translate_connecting
-from b2stream.archive.irods_transfer import Handle, open_message, rename_message
-from b2stream.archive.location import IrodsLocation, read_password_file
+from b2stream.archive.irods_exchange import Wire
+from b2stream.archive.irods_transfer import Handle
+from b2stream.archive.location import IrodsLocation
 from b2stream.errors import ConfigurationError
+from b2stream.settings.passwords import read_password_file
 
 T = TypeVar("T")
 
@@ -41,6 +44,8 @@ class Link:
         self._timeout_s = timeout_s
         self._session: Any = None
         self._used_s = time.monotonic()
+        self._wires: dict[Any, Wire] = {}  # by connection
+        self._unknown_size = -1
         self.busy: set[Any] = set()  # connections of open handles
 
     def ask(self, about: str, question: Callable[[Any], T]) -> T:
@@ -73,7 +78,9 @@ class Link:
             if self._session is None:
                 self._session = self._new_session()
             if not self._session.pool.idle:
-                self._session.pool.get_connection().release()
+                connection = self._session.pool.get_connection()
+                self._unknown_size = -1 if connection.server_version >= (4, 3, 1) else 0  # as the client's `open`
+                connection.release()
         except Exception as error:
             self.mend(error)
             raise translate_connecting(error, about) from error
@@ -85,21 +92,47 @@ class Link:
             options[keywords.DEST_RESC_NAME_KW] = self._location.resource
 
         def order(session: Any) -> Handle:
-            connection = session.pool.get_connection()
-            connection.send(open_message(path, mode, options, connection.server_version))
-            return Handle(self, connection, connection.recv().int_info, options, about)
+            wire = self.take(session)
+            size_bytes = int(options.get(keywords.DATA_SIZE_KW, self._unknown_size))
+            return Handle(
+                self, wire, wire.answer(messages.opening(path, mode, size_bytes, options)).info, options, about
+            )
 
         return self.tell(about, order) if mode == "w" else self.ask(about, order)
 
     def rename(self, about: str, source: str, target: str) -> None:
-        """Move a data object; only ever creates."""
+        """Move a data object; only ever creates.
+
+        The client's `move` first asks twice whether the target is a collection, and then moves *into* it.
+        """
 
         def order(session: Any) -> None:
-            with session.pool.get_connection() as connection:
-                connection.send(rename_message(source, target))
-                connection.recv()
+            wire = self.take(session)
+            wire.answer(messages.renaming(source, target))
+            self.give_back(wire)
 
         self.tell(about, order)
+
+    def take(self, session: Any) -> Wire:
+        """An idle connection, for as many requests as belong together; `give_back` ends that, or `mend` after an error.
+
+        The client's own way takes locks, the time and four log messages, for sessions that threads share.
+        """
+        pool = session.pool
+        connection = pool.idle.pop() if pool.idle else pool.get_connection()
+        pool.active.add(connection)
+        wire = self._wires.get(connection)
+        if wire is None:
+            wire = self._wires[connection] = Wire(connection)
+        wire.wait_at_most(self._timeout_s)
+        return wire
+
+    def give_back(self, wire: Wire) -> None:
+        """It may be taken again."""
+        session = self._session
+        if session is not None and wire.connection in session.pool.active:
+            session.pool.active.discard(wire.connection)
+            session.pool.idle.add(wire.connection)
 
     def mend(self, error: BaseException) -> None:
         """After an error: close everything if the connection is lost, else give back what the client leaked."""
@@ -117,6 +150,7 @@ class Link:
     def disconnect(self, connection: Any) -> None:
         """Close one connection for good."""
         self.busy.discard(connection)
+        self._wires.pop(connection, None)
         with contextlib.suppress(Exception):
             connection.release(True)
         with contextlib.suppress(Exception):
@@ -126,6 +160,7 @@ class Link:
         """Close all connections; the next call makes a new session."""
         session, self._session = self._session, None
         self.busy.clear()
+        self._wires.clear()
         if session is not None:
             for connection in list(session.pool.active | session.pool.idle):
                 self.disconnect(connection)

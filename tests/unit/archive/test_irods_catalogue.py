@@ -3,39 +3,30 @@
 import ast
 import base64
 import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from irods.column import In, Like
-from irods.models import Collection, DataObject
+from irods.models import DataObject
 
 import b2stream.archive.irods as irods_store
-from b2stream.archive.irods_catalogue import checksum_text, equal, one_of, pattern, sha256_of, state_of
+from b2stream.archive.irods_catalogue import Replica, checksum_text, equal, one_of, pattern, sha256_of, state_of
 from b2stream.archive.store import ReplicaStatus
 
 RIGHT = hashlib.sha256(b"right").hexdigest()
 WRONG = hashlib.sha256(b"wrong").hexdigest()
 
 
-def replica(number: int, status: str, *, size: int = 5, sha256: str | None = RIGHT) -> dict[object, object]:
-    return {
-        Collection.name: "/z/c",
-        DataObject.name: "o",
-        DataObject.size: size,
-        DataObject.checksum: checksum_text(sha256) if sha256 else "",
-        DataObject.replica_status: status,
-        DataObject.replica_number: number,
-        DataObject.modify_time: datetime(2026, 7, 1, tzinfo=UTC),
-    }
+def replica(number: int, status: str, *, size: int = 5, sha256: str | None = RIGHT) -> Replica:
+    return Replica("/z/c", "o", size, checksum_text(sha256) if sha256 else "", status, number, 1_782_864_000)
 
 
 def test_one_good_replica_makes_the_object_good_with_its_size_and_checksum() -> None:
     state = state_of("p", [replica(0, "0", size=3, sha256=WRONG), replica(1, "1")])
     assert state.is_exactly(5, RIGHT)
-    assert state.modified_s == datetime(2026, 7, 1, tzinfo=UTC).timestamp()
+    assert state.modified_s == 1_782_864_000
 
 
 def test_a_good_replica_beside_one_that_is_being_made_is_good() -> None:
@@ -47,7 +38,7 @@ def test_a_checksum_that_only_one_good_replica_has_counts() -> None:
 
 
 @pytest.mark.parametrize("other", [replica(1, "1", sha256=WRONG), replica(1, "1", size=6)])
-def test_good_replicas_that_disagree_are_not_to_be_trusted(other: dict[object, object]) -> None:
+def test_good_replicas_that_disagree_are_not_to_be_trusted(other: Replica) -> None:
     assert state_of("p", [replica(0, "1"), other]).status is ReplicaStatus.STALE
 
 
