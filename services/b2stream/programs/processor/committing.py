@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from b2stream import __version__
+from b2stream.archive.announcing import commit_event
 from b2stream.archive.placing import NewObject, PlacedPair, Placing, Writer, look_up
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
 from b2stream.batches.container import container_header, frame, sync_marker
 from b2stream.batches.examining import Examination, Examined
-from b2stream.batches.identity import id24
 from b2stream.batches.manifest import InLog, Manifest, batch_of, build_manifest, paths_of, read_manifest
 from b2stream.batches.summary import Summary
 from b2stream.contracts import blocks, schemas
@@ -148,7 +148,7 @@ class Committer:
     ) -> Committed:
         manifest, summary = self._manifest(closed, pair, ours)
         return Committed(
-            commit_event(manifest, pair, self.store, self.prefix, self.now_us()),
+            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), SOFTWARE),
             aggregate_of(manifest, summary),
             self._repeated(closed, manifest),
             was_there or pair.other_manifest is not None,
@@ -184,46 +184,6 @@ class Committer:
             partition=closed.partition,
             close_offset=closed.close_offset,
         )
-
-
-def commit_event(
-    manifest: Manifest, pair: PlacedPair, store: ObjectStore, prefix: str, committed_at_us: int
-) -> BatchCommitted:
-    """The commit event of a batch in place: what its manifest says, and where both objects lie."""
-    close, suffix = manifest.close, id24(manifest.close.raw_sha256)
-    return BatchCommitted(
-        batch=manifest.batch,
-        station=close.station,
-        series=close.series,
-        stem=close.stem,
-        name=close.name,
-        id24=suffix,
-        pid=f"{prefix}/{suffix}" if prefix else None,
-        rows=close.rows,
-        start_us=close.start_us,
-        stop_us=close.stop_us,
-        input_format=close.input_format,
-        container_format=close.container_format,
-        centre=store.centre,
-        url=store.url(pair.data_object.path),
-        path=pair.data_object.path,
-        size_bytes=pair.data_object.size_bytes,
-        sha256=pair.data_object.sha256,
-        manifest_path=pair.manifest.path,
-        manifest_size_bytes=pair.manifest.size_bytes,
-        manifest_sha256=pair.manifest.sha256,
-        content_digest=close.content_digest,
-        relation=close.relation,
-        series_number=close.series_number,
-        attempt=close.attempt,
-        supersedes=close.supersedes,
-        topic_id=manifest.log.topic_id,
-        partition=manifest.log.partition,
-        close_offset=manifest.log.close_offset,
-        closed_at_us=manifest.log.closed_at_us,
-        committed_at_us=committed_at_us,
-        software=SOFTWARE,
-    )
 
 
 def aggregate_of(manifest: Manifest, summary: Summary) -> Aggregate:
