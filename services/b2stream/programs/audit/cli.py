@@ -3,12 +3,9 @@
 import json
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.live import Live
 
 from b2stream.errors import Retryable
 from b2stream.logs import configure
@@ -16,6 +13,7 @@ from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
@@ -58,7 +56,7 @@ def audit(
 def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = None) -> Report:
     """Audit the centres of the settings. Raises Retryable where nobody answers, ConfigurationError."""
     stores = open_centres(settings, centre)
-    with tempfile.TemporaryDirectory(prefix="b2stream-audit-") as folder, _Counting() as counting:
+    with tempfile.TemporaryDirectory(prefix="b2stream-audit-") as folder, Counting() as counting:
         path = state or Path(folder) / "index"
         with Index(path) as index:
             report = Auditor(settings, stores, Log(settings, framing_from(settings)), index, plan, counting.more).run()
@@ -66,28 +64,3 @@ def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = N
     for store in stores:
         store.close()
     return report
-
-
-class _Counting:
-    """What is being done, in one line that changes; without a terminal a line at each new step."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._live = Live("", console=self._console, transient=True, refresh_per_second=4)
-        self._counts: Counter[str] = Counter()
-
-    def more(self, what: str, count: int) -> None:
-        if what not in self._counts and not self._console.is_terminal:
-            self._console.print(f"reading {what} …", highlight=False)
-        self._counts[what] += count
-        if self._console.is_terminal:
-            self._live.update(", ".join(f"{number} {name}" for name, number in self._counts.items()))
-
-    def __enter__(self) -> "_Counting":
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._live.stop()

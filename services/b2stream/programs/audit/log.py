@@ -53,7 +53,7 @@ class Log:
     def __init__(self, settings: Settings, framing: Framing) -> None:
         self._settings = settings
         self._framing = framing
-        self._admin = Admin(settings.kafka.bootstrap, _CLIENT_ID)
+        self._admin = Admin(settings.kafka, _CLIENT_ID)
         self._partitions = settings.kafka.partitions
         self.ends: dict[str, dict[int, int]] = {}
         self._starts: dict[str, dict[int, int]] = {}
@@ -106,6 +106,12 @@ class Log:
                 progress(1)
         index.keep()
 
+    def read_commits(self, index: Index) -> None:
+        """Write down the commit events alone."""
+        for message in self.messages(topics.COMMITS):
+            with contextlib.suppress(Poison):
+                self._commit(index, message)
+
     def messages(self, topic: topics.Topic) -> Iterator[LogMessage]:
         """Everything in a topic up to the fixed ends, in order within each partition."""
         return self._messages(topic, self._starts[topic.name])
@@ -117,7 +123,7 @@ class Log:
             return
         begin = {number: starts[number] for number in missing}
         consumer = Consumer(
-            self._settings.kafka.bootstrap,
+            self._settings.kafka,
             self._name(topic),
             client_id=_CLIENT_ID,
             partitions=list(begin),
