@@ -309,6 +309,27 @@ class BatchRepeated(Record):
     close_offset: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObjectEvent(Record):
+    """Something was done to an object after its commit. `event` and `outcome` are words of PREMIS."""
+
+    SCHEMA: ClassVar[str] = "ObjectEvent"
+
+    event: str
+    outcome: str
+    batch: str | None = None
+    station: str
+    path: str
+    centre: str
+    at_us: int
+    sha256: str | None = None
+    size_bytes: int | None = None
+    detail: str
+    who: str
+    software: str
+    policy: str | None = None
+
+
 def _is_sha256(text: str) -> bool:
     return _SHA256.fullmatch(text) is not None
 

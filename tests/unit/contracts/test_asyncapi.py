@@ -126,6 +126,7 @@ WRITTEN: dict[str, Headers] = {
         "CoverageStarted",
         "OffsetsAccepted",
         "BatchRepeated",
+        "ObjectEvent",
         "StationDescription",
     )
 }
@@ -188,7 +189,7 @@ def test_the_topics_a_program_is_said_to_use_are_those_its_code_names(program: s
 def test_every_operation_is_of_one_program_and_explained() -> None:
     for name, operation in OPERATIONS.items():
         (tag,) = operation["tags"]
-        assert tag["name"] in {*PROGRAMS, "reader", "offsets", "station"}
+        assert tag["name"] in {*PROGRAMS, "reader", "audit", "offsets", "station"}
         assert operation["title"]
         assert operation["summary"].endswith("."), name
 

@@ -23,6 +23,7 @@ NAMES = schemas.names()
 FROZEN = {
     # A released text, doc strings included, goes into archived containers: it never changes. A new schema adds a line.
     "20c053a6b35995df": "fa9815fee79741cd3f3c6916c032dc77a3624ccdf520ae5b0a207c91fc5df953",  # DeadLetter
+    "26f08eb1308a9f20": "c95b7d3588a4229d11621d929a754e00fe41e8316505577d9e01d008b951a35e",  # ObjectEvent
     "3ef6894fef112806": "38681f33b9dd1a9a41a448b7916b2b5f3e3242f38a3f9515567f5160a47de175",  # BatchAbandoned
     "41efcc4aed7f3c14": "b393e48d109aaa6802119ea115797be638d40d649e450e631ee0827e4d214cc2",  # BatchClosed
     "5c04f7f9116eb30e": "2578a0636b7e98b7b532ef7574c17842187c93cd21f0527d90f0e618850af0fb",  # MeasurementBlock
