@@ -19,6 +19,7 @@ from b2stream.contracts.framing import Framing, UnknownSchemaId
 from b2stream.contracts.schemas import Schema
 from b2stream.errors import ConfigurationError, Refused, Retryable
 from b2stream.settings import Settings
+from b2stream.settings.passwords import password_of, without_password
 
 _log = logging.getLogger(__name__)
 
@@ -33,14 +34,22 @@ def framing_from(settings: Settings) -> Framing:
     """The framing that every program uses: with the registry of `kafka.registry_url`, or without any where that is empty."""
     if not settings.kafka.registry_url:
         return Framing()
-    registry = Registry(settings.kafka.registry_url, settings.general.community)
+    kafka = settings.kafka
+    if without_password(kafka.registry_url) != kafka.registry_url:
+        _log.warning("kafka.registry_url holds a password: others can see it; use kafka.registry_password_file")
+    password = password_of("kafka", kafka.registry_password_file, "registry_password")
+    if password is not None and not kafka.registry_user and urlsplit(kafka.registry_url).username is None:
+        raise ConfigurationError("the schema registry has a password but no user: set kafka.registry_user")
+    registry = Registry(kafka.registry_url, settings.general.community, user=kafka.registry_user, password=password)
     return Framing(text_by_id=registry.text_by_id, id_of=registry.id_of)
 
 
 class Registry:
     """A client that asks once for each id and each schema. Its calls block for `timeout_s` at most; threads may share it."""
 
-    def __init__(self, url: str, community: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, url: str, community: str, timeout_s: float = TIMEOUT_S, *, user: str = "", password: str | None = None
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigurationError("kafka.registry_url is not http://host:port or https://host:port")
@@ -49,8 +58,10 @@ class Registry:
         self._community = community
         self._timeout_s = timeout_s
         self._headers = {"Accept": f"{_MEDIA_TYPE}, application/json", "Content-Type": _MEDIA_TYPE}
-        if parts.username is not None:
-            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        user = user or unquote(parts.username or "")
+        if user:
+            given = unquote(parts.password) if parts.password is not None else password
+            credentials = f"{user}:{given or ''}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(credentials.encode()).decode("ascii")
         self._lock = threading.Lock()
         self._texts: dict[int, str] = {}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -230,6 +231,36 @@ def test_user_and_password_of_the_address_are_sent_and_never_named(stub: Stub) -
         framing(address).frame(BLOCK, b"")
     assert stub.authorizations == ["Basic " + base64.b64encode(b"user:s@cret").decode()]
     assert "cret" not in str(caught.value)
+
+
+def test_a_password_in_the_address_is_warned_about(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
+    framing(stub.url.replace("http://", "http://user:s%40cret@"))
+    assert "kafka.registry_password_file" in caplog.text
+    assert "cret" not in caplog.text
+
+
+@pytest.mark.parametrize("where", ["variable", "file"])
+def test_user_and_password_of_the_settings_are_sent(
+    stub: Stub, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stub.answer = (401, b"no")
+    (tmp_path / "password").write_text("s@cret\n")
+    (tmp_path / "password").chmod(0o600)
+    environment = {"B2STREAM_KAFKA_REGISTRY_URL": stub.url, "B2STREAM_KAFKA_REGISTRY_USER": "reader"}
+    if where == "file":
+        environment["B2STREAM_KAFKA_REGISTRY_PASSWORD_FILE"] = str(tmp_path / "password")
+    else:
+        monkeypatch.setenv("B2STREAM_KAFKA_REGISTRY_PASSWORD", "s@cret")
+    with pytest.raises(Refused):
+        framing_from(load(environment=environment).settings).frame(BLOCK, b"")
+    assert stub.authorizations == ["Basic " + base64.b64encode(b"reader:s@cret").decode()]
+    assert not caplog.messages
+
+
+def test_a_password_without_a_user_is_a_wrong_configuration(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("B2STREAM_KAFKA_REGISTRY_PASSWORD", "s3cret")
+    with pytest.raises(ConfigurationError, match=r"kafka\.registry_user"):
+        framing(stub.url)
 
 
 def test_an_address_with_a_path_is_kept(stub: Stub) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from b2stream.cli import cli
 from b2stream.errors import ConfigurationError
 from b2stream.settings import Loaded, Settings, load, sections, variable
+from b2stream.settings.passwords import password_of
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +110,8 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         ("B2STREAM_KAFKA_PARTITIONS", "0", r"kafka\.partitions from B2STREAM_KAFKA_PARTITIONS"),
         ("B2STREAM_MONITORING_PORT", "tcp://10.0.0.1:80", r"monitoring\.port from B2STREAM_MONITORING_PORT"),
         ("B2STREAM_KAFKA_BOOTSTRP", "x", r"B2STREAM_KAFKA_BOOTSTRP .*did you mean B2STREAM_KAFKA_BOOTSTRAP\?"),
+        ("B2STREAM_KAFKA_REGISTRI_PASSWORD", "x", "did you mean B2STREAM_KAFKA_REGISTRY_PASSWORD"),
+        ("B2STREAM_GATEWAY_PASSWORD", "x", "B2STREAM_GATEWAY_PASSWORD from the environment names no setting"),
         ("B2STREAM_PROCESSOR_XYZ", "x", r"B2STREAM_PROCESSOR_XYZ from the environment names no setting"),
     ],
 )
@@ -127,6 +130,9 @@ def test_variables_that_are_no_settings_are_left_alone() -> None:
         environment={
             "B2STREAM_FIRST_PASSWORD": "secret",
             "B2STREAM_SECOND_PASSWORD": "secret",
+            "B2STREAM_KAFKA_PASSWORD": "secret",
+            "B2STREAM_KAFKA_REGISTRY_PASSWORD": "secret",
+            "B2STREAM_REDIS_PASSWORD": "secret",
             "B2STREAM_TEST_ZONE": "irods://",
             "B2STREAM_FAIL_AT": "",
             "B2STREAM_GATEWAY_SERVICE_HOST": "10.0.0.1",
@@ -199,6 +205,9 @@ def test_a_password_is_never_shown(arguments: tuple[str, ...]) -> None:
         B2STREAM_REDIS_URL="redis://:s3cret@127.0.0.1:6379/0",
         B2STREAM_KAFKA_REGISTRY_URL="https://user:s3cret@registry:8081",
         B2STREAM_FIRST_PASSWORD="s3cret",
+        B2STREAM_KAFKA_PASSWORD="s3cret",
+        B2STREAM_KAFKA_REGISTRY_PASSWORD="s3cret",
+        B2STREAM_REDIS_PASSWORD="s3cret",
     )
     assert "s3cret" not in printed
     if arguments:
@@ -206,12 +215,40 @@ def test_a_password_is_never_shown(arguments: tuple[str, ...]) -> None:
         assert shown["first.url"]["value"] == "irods://alice:***@host:1247/zone/home"
         assert shown["second.url"]["value"] == "irods://bob:***@host/zone"
         assert shown["redis.url"]["value"] == "redis://:***@127.0.0.1:6379/0"
+        assert shown["kafka.registry_url"]["value"] == "https://user:***@registry:8081"
+
+
+def test_a_password_among_the_parameters_of_an_address_is_not_shown_either() -> None:
+    loaded = load(environment={"B2STREAM_REDIS_URL": "redis://host:6379/0?db=1&password=s3cret&ssl=true"})
+    assert row(loaded, "redis.url")[0] == "redis://host:6379/0?db=1&password=***&ssl=true"
 
 
 def test_an_address_without_a_password_is_shown_as_it_is() -> None:
     address = "irods://alice@host:1247/zone/home/alice:b@c"
     assert row(load(environment={"B2STREAM_FIRST_URL": address}), "first.url")[0] == address
     assert row(load(environment={"B2STREAM_REDIS_URL": "redis://host:6379/0"}), "redis.url")[0] == "redis://host:6379/0"
+
+
+def test_a_password_comes_from_the_file_else_from_the_variable_else_there_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("from file\n")
+    file.chmod(0o600)
+    environment = {"B2STREAM_REDIS_PASSWORD": "from environment"}
+    assert password_of("redis", str(file), environment=environment) == "from file"
+    assert password_of("redis", "", environment=environment) == "from environment"
+    assert password_of("redis", "", environment={}) is None
+    assert password_of("kafka", "", "registry_password", {"B2STREAM_KAFKA_REGISTRY_PASSWORD": "r"}) == "r"
+    with pytest.raises(ConfigurationError, match="absent"):
+        password_of("redis", str(tmp_path / "absent"), environment=environment)
+
+
+def test_a_password_file_that_others_can_read_is_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "password"
+    file.write_text("s3cret\n")
+    file.chmod(0o644)
+    assert password_of("redis", str(file)) == "s3cret"
+    assert "chmod 600" in caplog.text
+    assert "s3cret" not in caplog.text
 
 
 def test_an_error_does_not_show_a_password_either() -> None:

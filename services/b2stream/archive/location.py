@@ -15,7 +15,6 @@
 import json
 import logging
 import os
-import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.store import ObjectStore
 from b2stream.errors import ConfigurationError
+from b2stream.settings.passwords import warn_if_others_read
 
 DEFAULT_PORT = 1247
 DEFAULT_TIMEOUT_S = 120.0
@@ -187,7 +187,7 @@ def _secret(
         return Secret(value=unquote(parts.password))
     if password_file:
         path = Path(password_file).expanduser()
-        _warn_if_others_read(path)
+        warn_if_others_read(path)
         return Secret(file=path)
     variable = f"B2STREAM_{role.upper()}_PASSWORD"
     if role and environment.get(variable):
@@ -195,26 +195,6 @@ def _secret(
     if irods_a_is_for_us:
         return Secret(irods_a=_home_file(environment, "IRODS_AUTHENTICATION_FILE", ".irodsA"))
     return Secret()
-
-
-def read_password_file(path: Path) -> str:
-    """Its first line. Raises ConfigurationError."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the password file {path} cannot be read: {type(error).__name__}") from error
-    if not lines or not lines[0]:
-        raise ConfigurationError(f"the password file {path} is empty")
-    return lines[0]
-
-
-def _warn_if_others_read(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return  # reading it will say what is wrong
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        _log.warning("others on this machine can read the password file %s: chmod 600 it", path)
 
 
 def _home_file(environment: Mapping[str, str], variable: str, name: str) -> Path:

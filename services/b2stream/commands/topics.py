@@ -26,7 +26,7 @@ def topics() -> None:
 def create(file: str | None) -> None:
     """Create the topics that are missing; those that are there are checked."""
     settings = load(file).settings
-    admin = Admin(settings.kafka.bootstrap)
+    admin = Admin(settings.kafka)
     durable = {contract.IN_SYNC: str(contract.least_in_sync(settings.kafka.replication))}
     for topic in contract.ALL:
         name = topic.full_name(settings.general.community)
@@ -51,7 +51,7 @@ def check(file: str | None, as_json: bool) -> None:
 
 def findings(settings: Settings) -> list[str]:
     """What differs between cluster and contract, a sentence each."""
-    admin = Admin(settings.kafka.bootstrap)
+    admin = Admin(settings.kafka)
     found = []
     for topic in contract.ALL:
         name = topic.full_name(settings.general.community)

@@ -3,5 +3,6 @@
 from b2stream.kafka.admin import wait_until_answers
 from b2stream.kafka.consumer import Consumer, LogRange, read_range
 from b2stream.kafka.producer import Delivered, Producer
+from b2stream.kafka.security import Brokers, addresses
 
-__all__ = ["Consumer", "Delivered", "LogRange", "Producer", "read_range", "wait_until_answers"]
+__all__ = ["Brokers", "Consumer", "Delivered", "LogRange", "Producer", "addresses", "read_range", "wait_until_answers"]

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer as _Consumer
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -15,10 +16,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # imported th
     ResourceType,
 )
 
+from b2stream.errors import Fatal
 from b2stream.kafka.consumer import LogRange
-from b2stream.kafka.settings import client_settings, translated
+from b2stream.kafka.security import Brokers, librdkafka_settings
+from b2stream.kafka.settings import Complaint, client_settings, translated
 
 _ANSWER_S = 15.0
+_LOOK_EVERY_S = 0.1  # whether the connections are refused; an answer is taken at once
 _NO_COORDINATOR_YET = {
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -31,16 +35,24 @@ _OLD_LEADER = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
 }
 
+_kept: list[AdminClient] = []
+"""Clients that were still waiting for an answer when they were given up. The answer's thread could be the last that knows
+such a client, and librdkafka aborts the process where a client's own thread destroys it."""
 
-def wait_until_answers(bootstrap: str, timeout_s: float, give_up: Callable[[], bool] = lambda: False) -> bool:
-    """Wait until a broker at `bootstrap` answers a request for its topics; False after `timeout_s` or once `give_up()`.
+Answer = TypeVar("Answer")
+
+
+def wait_until_answers(brokers: Brokers, timeout_s: float, give_up: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until a broker answers a request for its topics; False after `timeout_s` or once `give_up()`.
 
     An open port is not enough: a starting broker accepts connections long before it serves them, and it answers with an
-    empty list of brokers until its controller has let it in.
+    empty list of brokers until its controller has let it in. Raises Refused or ConfigurationError where brokers refuse us.
     """
+    complaint = Complaint(brokers)
     # Nobody is there at first, so librdkafka's growing pauses between connection attempts would only add to the wait.
     settings: dict[str, Any] = {
-        "bootstrap.servers": bootstrap,
+        **librdkafka_settings(brokers),
+        "error_cb": complaint.heard,
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 100,
     }
@@ -51,6 +63,8 @@ def wait_until_answers(bootstrap: str, timeout_s: float, give_up: Callable[[], b
             if admin.list_topics(timeout=1.0).brokers:
                 return True
         except KafkaException:
+            admin.poll(0)
+            complaint.stop_if_refused(timeout_s / 2)
             continue
         time.sleep(0.05)
     return False
@@ -68,16 +82,37 @@ class TopicFacts:
 class Admin:
     """Creates and describes topics, reads and writes the offsets of groups."""
 
-    def __init__(self, bootstrap: str, client_id: str = "b2stream-admin") -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, client_id: str = "b2stream-admin") -> None:
+        self._brokers = brokers
         self._client_id = client_id
-        self._admin = AdminClient(client_settings(bootstrap, client_id))
+        self._complaint = Complaint(brokers)
+        self._admin = self._client()
+
+    def _client(self) -> AdminClient:
+        settings = client_settings(self._brokers, self._client_id)
+        return AdminClient(settings | {"error_cb": self._complaint.heard})
+
+    def _answer(self, future: "Future[Answer]") -> Answer:
+        """What the cluster answers. Raises KafkaException; Refused or ConfigurationError where it does not let us in."""
+        while True:
+            try:
+                answer = future.result(timeout=_LOOK_EVERY_S)
+            except TimeoutError:
+                self._admin.poll(0)  # only then librdkafka says what became of its connections
+                try:
+                    self._complaint.stop_if_refused()
+                except Fatal:
+                    _kept.append(self._admin)
+                    raise
+            else:
+                self._complaint.answered()
+                return answer
 
     def create_topic(self, name: str, partitions: int, replication: int, config: dict[str, str]) -> bool:
         """Create a topic; False where it is there already."""
         new = NewTopic(name, num_partitions=partitions, replication_factor=replication, config=config)
         try:
-            self._admin.create_topics([new], request_timeout=_ANSWER_S)[name].result()
+            self._answer(self._admin.create_topics([new], request_timeout=_ANSWER_S)[name])
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
@@ -90,7 +125,7 @@ class Admin:
         deadline = time.monotonic() + _ANSWER_S
         while time.monotonic() < deadline:
             try:
-                self._admin.describe_topics(TopicCollection([name]), request_timeout=_ANSWER_S)[name].result()
+                self._answer(self._admin.describe_topics(TopicCollection([name]), request_timeout=_ANSWER_S)[name])
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise translated(error) from error
@@ -101,7 +136,7 @@ class Admin:
     def delete_topic(self, name: str) -> None:
         """Delete a topic."""
         try:
-            self._admin.delete_topics([name], request_timeout=_ANSWER_S)[name].result()
+            self._answer(self._admin.delete_topics([name], request_timeout=_ANSWER_S)[name])
         except KafkaException as error:
             raise translated(error) from error
 
@@ -109,9 +144,9 @@ class Admin:
         """Describe a topic. Raises ConfigurationError where there is none, Retryable where nobody answers."""
         try:
             names = TopicCollection([name])
-            described = self._admin.describe_topics(names, request_timeout=_ANSWER_S)[name].result()
+            described = self._answer(self._admin.describe_topics(names, request_timeout=_ANSWER_S)[name])
             resource = ConfigResource(ResourceType.TOPIC, name)
-            config = self._admin.describe_configs([resource], request_timeout=_ANSWER_S)[resource].result()
+            config = self._answer(self._admin.describe_configs([resource], request_timeout=_ANSWER_S)[resource])
         except KafkaException as error:
             raise translated(error) from error
         values = {each.name: each.value for each in config.values()}
@@ -123,7 +158,7 @@ class Admin:
             brokers = self._admin.list_topics(timeout=_ANSWER_S).brokers
             asked = [ConfigResource(ResourceType.BROKER, str(number)) for number in brokers]
             answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_S).values()
-            minutes = [int(answer.result()["offsets.retention.minutes"].value) for answer in answers]
+            minutes = [int(self._answer(answer)["offsets.retention.minutes"].value) for answer in answers]
         except KafkaException as error:
             raise translated(error) from error
         return min(minutes) * 60_000
@@ -146,7 +181,7 @@ class Admin:
         answered NOT_COORDINATOR, as right after a broker's start; a consumer gets an error that it may ask again.
         """
         more = {"group.id": group, "enable.auto.commit": False}
-        consumer = _Consumer(client_settings(self._bootstrap, f"{group}-offsets", **more))
+        consumer = _Consumer(client_settings(self._brokers, f"{group}-offsets", **more))
         deadline = time.monotonic() + _ANSWER_S
         try:
             while True:
@@ -170,12 +205,12 @@ class Admin:
         for last_try in (False, True):
             try:
                 answers = self._admin.list_offsets(asked, request_timeout=_ANSWER_S)
-                return {each.partition: future.result().offset for each, future in answers.items()}
+                return {each.partition: self._answer(future).offset for each, future in answers.items()}
             except KafkaException as error:
                 # After an election an admin client of librdkafka 2.16.0 asks with the old leader epoch for ever: take a new one.
                 if last_try or error.args[0].code() not in _OLD_LEADER:
                     raise translated(error) from error
-                self._admin = AdminClient(client_settings(self._bootstrap, self._client_id))
+                self._admin = self._client()
         raise AssertionError  # never reached
 
 

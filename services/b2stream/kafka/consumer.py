@@ -18,6 +18,7 @@ from confluent_kafka import Consumer as _Consumer
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import LostOffsets, Retryable
+from b2stream.kafka.security import Brokers
 from b2stream.kafka.settings import client_settings, translated
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Consumer:
 
     def __init__(
         self,
-        bootstrap: str,
+        brokers: Brokers,
         topic: str,
         *,
         client_id: str,
@@ -67,7 +68,7 @@ class Consumer:
         self._paused = False
         self.on_revoked: Callable[[list[int]], None] = lambda partitions: None
         """Called within `poll` and `close` before the group takes partitions away: the last moment to say `done_up_to`."""
-        self._consumer = _Consumer(_settings(bootstrap, client_id, group, buffer_bytes))
+        self._consumer = _Consumer(_settings(brokers, client_id, group, buffer_bytes))
         if group is not None:
             self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked)
         else:
@@ -185,7 +186,7 @@ class Consumer:
 
 
 def read_range(
-    bootstrap: str,
+    brokers: Brokers,
     topic: str,
     partition: int,
     first: int,
@@ -198,7 +199,7 @@ def read_range(
 
     Raises LostOffsets where the log does not hold `first`, Retryable once `give_up()` says so, else what Kafka's refusal means.
     """
-    consumer = _Consumer(_settings(bootstrap, client_id, None, 8 << 20))
+    consumer = _Consumer(_settings(brokers, client_id, None, 8 << 20))
     try:
         held = _held(consumer, TopicPartition(topic, partition), _ANSWER_S)  # also says if there is no such topic
         if not held.start <= first <= held.end:
@@ -253,9 +254,9 @@ def log_message(message: Message) -> LogMessage:
     )
 
 
-def _settings(bootstrap: str, client_id: str, group: str | None, buffer_bytes: int) -> dict[str, Any]:
+def _settings(brokers: Brokers, client_id: str, group: str | None, buffer_bytes: int) -> dict[str, Any]:
     return client_settings(
-        bootstrap,
+        brokers,
         client_id,
         **{
             "group.id": group or f"{client_id}-without-group",

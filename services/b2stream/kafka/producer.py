@@ -9,6 +9,7 @@ from confluent_kafka import Producer as _Producer
 
 from b2stream.contracts.envelopes import Headers
 from b2stream.errors import Retryable
+from b2stream.kafka.security import Brokers
 from b2stream.kafka.settings import client_settings, translated
 
 _POLL_S = 0.05
@@ -29,10 +30,10 @@ class Producer:
     `buffer_bytes`; then `publish` waits too. The idempotent producer keeps the order within a partition.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, buffer_bytes: int = 32 << 20) -> None:
+    def __init__(self, brokers: Brokers, client_id: str, buffer_bytes: int = 32 << 20) -> None:
         self._producer = _Producer(
             client_settings(
-                bootstrap,
+                brokers,
                 client_id,
                 **{
                     "enable.idempotence": True,

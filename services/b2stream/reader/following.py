@@ -66,13 +66,12 @@ def follow(
 
 
 def _open(settings: Settings, from_beginning: bool, station: str | None, group: str | None, replicas: bool) -> Consumer:
-    bootstrap = settings.kafka.bootstrap
     topic = (REPLICAS if replicas else COMMITS).full_name(settings.general.community)
-    facts = Admin(bootstrap, CLIENT_ID).topic(topic)
+    facts = Admin(settings.kafka, CLIENT_ID).topic(topic)
     if group is not None:
-        return Consumer(bootstrap, topic, client_id=CLIENT_ID, group=f"reader-{group}-{facts.topic_id}")
+        return Consumer(settings.kafka, topic, client_id=CLIENT_ID, group=f"reader-{group}-{facts.topic_id}")
     partitions = None if station is None else [partition_of(station, facts.partitions)]
-    return Consumer(bootstrap, topic, client_id=CLIENT_ID, partitions=partitions, from_beginning=from_beginning)
+    return Consumer(settings.kafka, topic, client_id=CLIENT_ID, partitions=partitions, from_beginning=from_beginning)
 
 
 class _Position:

@@ -1,7 +1,8 @@
 """Every setting, typed and documented; the environment wins over the TOML file, the TOML file over the default.
 
 `[section] key` of the file is `B2STREAM_SECTION_KEY` in the environment. Passwords never stand in a setting: they come from the file that
-`password_file` names, from `B2STREAM_FIRST_PASSWORD` and `B2STREAM_SECOND_PASSWORD`, or from iRODS's own files.
+`password_file` names, from the variable of that name without `_file` (`B2STREAM_FIRST_PASSWORD`, `B2STREAM_KAFKA_PASSWORD`), or
+from iRODS's own files. One in an address is accepted with a warning, and not shown.
 `b2stream config show` prints each value and where it came from.
 """
 

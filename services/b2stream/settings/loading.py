@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from b2stream.errors import ConfigurationError
+from b2stream.settings.passwords import password_variables, without_password
 from b2stream.settings.sections import ENVIRONMENT_PREFIX, Settings, sections, variable
 
 FILE_VARIABLE = "B2STREAM_CONFIG"
 DEFAULT_FILE = "b2stream.toml"
-_PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*):[^/\s]*@")
 # Kubernetes puts an address of each service into every container: a service b2stream-gateway gives B2STREAM_GATEWAY_PORT.
 _SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP)\w*)?)$")
 
@@ -47,7 +47,7 @@ class Loaded:
         """Every setting, in order; a password in an address is not shown."""
         for section, model in sections():
             for key, declared in model.model_fields.items():
-                value = _without_password(getattr(getattr(self.settings, section), key))
+                value = _shown(getattr(getattr(self.settings, section), key))
                 origin = self.origins.get((section, key), "default")
                 yield Setting(section, key, value, origin, declared.description or "")
 
@@ -103,11 +103,12 @@ def _from_file(path: Path, *, required: bool) -> Iterator[tuple[str, str, Any]]:
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     """A misspelt variable of a section must not pass unnoticed either."""
     known = {variable(section, key) for section, model in sections() for key in model.model_fields}
+    known |= set(password_variables())
     for name in sorted(environment.keys() - known):
         section = name.removeprefix(f"{ENVIRONMENT_PREFIX}_").partition("_")[0].lower()
         if not name.startswith(f"{ENVIRONMENT_PREFIX}_") or section not in Settings.model_fields:
             continue
-        if not name.endswith("_PASSWORD") and _SERVICE_LINK.search(name) is None:
+        if _SERVICE_LINK.search(name) is None:
             raise ConfigurationError(f"{name} from the environment names no setting{_did_you_mean(name, known)}")
 
 
@@ -116,8 +117,8 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _without_password(value: Any) -> Any:
-    return _PASSWORD_IN_URL.sub(r"\1:***@", value) if isinstance(value, str) else value
+def _shown(value: Any) -> Any:
+    return without_password(value) if isinstance(value, str) else value
 
 
 def _validated(values: dict[str, dict[str, Any]], origins: Mapping[tuple[str, str], str]) -> Settings:

@@ -187,20 +187,20 @@ def test_range_lag_and_number_of_partitions(
 
 
 def test_offsets_that_cannot_be_checked_are_asked_for_again_and_nothing_is_read_before(
-    own_broker: KafkaBroker,
+    breakable_broker: KafkaBroker,
     consumer: Consumers,
     community: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     name = f"{community}.checked"
-    admin = Admin(own_broker.bootstrap)
+    admin = Admin(breakable_broker.bootstrap)
     admin.create_topic(name, 1, 1, {})
-    producer = Producer(own_broker.bootstrap, "test")
+    producer = Producer(breakable_broker.bootstrap, "test")
     publish(producer, name, [b"a", b"b"])
     producer.close()
     admin.set_committed(community, name, {0: 1})
-    reader = consumer(name, own_broker.bootstrap, group=community)
+    reader = consumer(name, breakable_broker.bootstrap, group=community)
     asked: list[int] = []
 
     def nobody_answers(partition: int, timeout_s: float = 0) -> LogRange:

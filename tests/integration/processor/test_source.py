@@ -43,7 +43,7 @@ class Reading:
         self._handle = handle
         folder.mkdir(exist_ok=True)
         self.source = FaustSource(
-            bootstrap=deployment.bootstrap,
+            brokers=deployment.bootstrap,
             group=deployment.group,
             topic=deployment.topic,
             data_directory=str(folder / "faust"),

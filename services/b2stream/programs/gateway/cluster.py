@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from b2stream.contracts import topics
 from b2stream.contracts.partitions import partition_of
 from b2stream.errors import ConfigurationError
-from b2stream.kafka import Consumer
+from b2stream.kafka import Brokers, Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.gateway.receipts import TOPICS
 from b2stream.settings import Settings
@@ -29,9 +29,11 @@ class LogFacts:
 class Cluster:
     """The cluster as one station's gateway sees it. Every call raises Retryable where nobody answers."""
 
-    def __init__(self, settings: Settings, admin: Callable[[str], Admin] = lambda servers: Admin(servers, CLIENT_ID)):
+    def __init__(
+        self, settings: Settings, admin: Callable[[Brokers], Admin] = lambda servers: Admin(servers, CLIENT_ID)
+    ):
         self._settings = settings
-        self._admin = admin(settings.kafka.bootstrap)
+        self._admin = admin(settings.kafka)
         self.topic = topics.MEASUREMENTS.full_name(settings.general.community)
         self.partition = partition_of(settings.gateway.station, settings.kafka.partitions)
         self._known: str | None = None
@@ -78,7 +80,7 @@ class Cluster:
     def consumer(self, topic: str, offset: int | None) -> Consumer:
         """Reads the station's partition of a topic from an offset, or from its beginning."""
         return Consumer(
-            self._settings.kafka.bootstrap,
+            self._settings.kafka,
             topic,
             client_id=CLIENT_ID,
             partitions=[self.partition],

@@ -11,7 +11,7 @@ from pathlib import Path
 from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.formats.base import Station
-from b2stream.kafka import Producer, wait_until_answers
+from b2stream.kafka import Brokers, Producer, addresses, wait_until_answers
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.cluster import CLIENT_ID, Cluster
@@ -98,10 +98,10 @@ def opened(
         journal = Journal(path, settings.gateway.station)
         cleanup.callback(journal.close_file)
         cluster = Cluster(settings)
-        _until_answered(settings.kafka.bootstrap, lambda: cluster.check(with_receipts=with_receipts), stop, health)
+        _until_answered(settings.kafka, lambda: cluster.check(with_receipts=with_receipts), stop, health)
         framing = framing_from(settings)
         publisher = Publisher(
-            lambda: Producer(settings.kafka.bootstrap, CLIENT_ID),
+            lambda: Producer(settings.kafka, CLIENT_ID),
             cluster.topic,
             settings.gateway.station,
             settings.kafka.partitions,
@@ -148,12 +148,12 @@ def run(gateway: Gateway, health: Health, stop: threading.Event, scan_s: float) 
         stop.wait(scan_s)
 
 
-def _until_answered(bootstrap: str, check: Callable[[], None], stop: threading.Event, health: Health) -> None:
+def _until_answered(brokers: Brokers, check: Callable[[], None], stop: threading.Event, health: Health) -> None:
     waiting = Waiting(health.beat)
     while not stop.is_set():
         try:
-            if not wait_until_answers(bootstrap, _TRY_AGAIN_S, give_up=stop.is_set):
-                raise Retryable(f"Kafka at {bootstrap} does not answer")
+            if not wait_until_answers(brokers, _TRY_AGAIN_S, give_up=stop.is_set):
+                raise Retryable(f"Kafka at {addresses(brokers)} does not answer")
             check()
         except Retryable as error:
             health.not_ready(str(error))

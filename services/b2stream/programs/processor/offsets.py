@@ -105,8 +105,8 @@ def accept(file: str | None, why: str, who: str) -> None:
     lost = [each for each in found if each.is_lost]
     if not lost:
         raise ConfigurationError("nothing is lost: every committed offset lies in the log")
-    producer = Producer(settings.kafka.bootstrap, "b2stream-offsets")
-    admin = Admin(settings.kafka.bootstrap)
+    producer = Producer(settings.kafka, "b2stream-offsets")
+    admin = Admin(settings.kafka)
     for each in lost:
         assert each.committed is not None
         record = OffsetsAccepted(
@@ -130,7 +130,7 @@ def accept(file: str | None, why: str, who: str) -> None:
 
 
 def _standings(settings: Settings) -> tuple[str, str, list[Standing]]:
-    admin = Admin(settings.kafka.bootstrap)
+    admin = Admin(settings.kafka)
     topic = topics.MEASUREMENTS.full_name(settings.general.community)
     facts = admin.topic(topic)
     group = group_name(settings, facts.topic_id)

@@ -69,12 +69,12 @@ def put_together(
     handle: Callable[[LogMessage], Awaitable[None]],
 ) -> Parts:
     """All parts, none of them started. Raises ConfigurationError."""
-    bootstrap, community = settings.kafka.bootstrap, settings.general.community
+    brokers, community = settings.kafka, settings.general.community
     topic = topics.MEASUREMENTS.full_name(community)
 
     def reread(partition: int, first: int, last: int) -> Iterator[LogMessage]:
         name = "b2stream-processor-reread"
-        return read_range(bootstrap, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
+        return read_range(brokers, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
 
     store = open_store(
         settings.first.url,
@@ -85,9 +85,9 @@ def put_together(
         timeout_s=settings.first.timeout_s,
     )
     clock = StoppableClock(stopping)
-    producer = Producer(bootstrap, "b2stream-processor")
+    producer = Producer(brokers, "b2stream-processor")
     outbox = Outbox(producer, framing, community, settings.kafka.partitions)
-    status = LiveStatus(settings.redis.url, community)
+    status = LiveStatus(settings.redis, community)
     spool = Spool(settings.processor.spool_directory, settings.processor.spool_bytes)
     committing = ThreadPoolExecutor(settings.processor.commits_in_flight, "commit")
     burying = ThreadPoolExecutor(BURIALS_AT_ONCE, "burial")
@@ -105,7 +105,7 @@ def put_together(
         announced=status.committed,
     )
     source = FaustSource(
-        bootstrap=bootstrap,
+        brokers=brokers,
         group=group,
         topic=topic,
         data_directory=str(spool.folder / "faust"),

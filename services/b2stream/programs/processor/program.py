@@ -65,7 +65,7 @@ class Program:
         server = MonitoringServer(monitoring.host, monitoring.port, self._health) if monitoring.port else None
         beating = asyncio.create_task(self._again(_LOOK_AROUND_EVERY_S, self._beat))
         try:
-            admin = Admin(self._settings.kafka.bootstrap, "b2stream-processor")
+            admin = Admin(self._settings.kafka, "b2stream-processor")
             facts = await self._until_answered(lambda: self._find_topic(admin))
             if facts is not None:
                 await self._work(admin, facts)

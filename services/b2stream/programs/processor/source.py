@@ -29,6 +29,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from b2stream.contracts.messages import LogMessage
+from b2stream.kafka.security import Brokers, addresses, login_of, tls_context
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class FaustSource:
     def __init__(
         self,
         *,
-        bootstrap: str,
+        brokers: Brokers,
         group: str,
         topic: str,
         data_directory: str,
@@ -88,7 +89,8 @@ class FaustSource:
         """Whether Kafka did not take, or did not answer, the last offset of ours that was committed."""
         self.app = faust.App(
             group,
-            broker=[f"kafka://{address}" for address in bootstrap.split(",")],
+            broker=[f"kafka://{address}" for address in addresses(brokers).split(",")],
+            broker_credentials=_credentials(brokers),
             value_serializer="raw",
             key_serializer="raw",
             web_enabled=False,
@@ -208,6 +210,18 @@ class FaustSource:
             if task.done() and not task.cancelled():
                 return task.exception() or RuntimeError(f"{task.get_coro().__name__} of aiokafka has ended")
         return coordinator._pending_exception  # type: ignore[no-any-return]
+
+
+def _credentials(brokers: Brokers) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """TLS and password in Faust's words. Faust 0.15.3 and aiokafka 0.14 know all mechanisms that the settings can name."""
+    if isinstance(brokers, str):
+        return None
+    context, login = tls_context(brokers), login_of(brokers)
+    if login is not None:
+        return faust.SASLCredentials(
+            username=login.user, password=login.password, mechanism=login.mechanism, ssl_context=context
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 def _headers(headers: Any) -> list[tuple[str, bytes]]:

@@ -10,6 +10,8 @@ import redis
 from b2stream.contracts.canonical import iso_utc
 from b2stream.errors import ConfigurationError
 from b2stream.programs.processor.committing import Committed
+from b2stream.settings import Redis
+from b2stream.settings.passwords import password_of, without_password
 
 _log = logging.getLogger(__name__)
 
@@ -23,13 +25,22 @@ class LiveStatus:
     Raises ConfigurationError for an address that is none.
     """
 
-    def __init__(self, url: str, community: str) -> None:
+    def __init__(self, settings: Redis, community: str) -> None:
         self._key = f"{community}:series"
         self._waiting: queue.Queue[Committed | None] = queue.Queue(_MOST_WAITING)
         self._thread: threading.Thread | None = None
-        if url:
+        if settings.url:
+            if without_password(settings.url) != settings.url:
+                _log.warning(
+                    "redis.url holds a password: others can see it; use redis.password_file or B2STREAM_REDIS_PASSWORD"
+                )
             try:
-                client = redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+                client = redis.Redis.from_url(
+                    settings.url,
+                    password=password_of("redis", settings.password_file),  # one in the URL wins
+                    socket_timeout=_TIMEOUT_S,
+                    socket_connect_timeout=_TIMEOUT_S,
+                )
             except ValueError as error:  # the address itself stays out of it: it may hold a password
                 raise ConfigurationError("redis.url is no address like redis://127.0.0.1:6379/0") from error
             self._thread = threading.Thread(target=self._write, args=(client,), name="live-status", daemon=True)

@@ -64,12 +64,12 @@ def _replicate(
 ) -> None:
     events = Events(settings.general.community, settings.kafka.partitions, topic_id, framing_from(settings))
     consumer = Consumer(
-        settings.kafka.bootstrap,
+        settings.kafka,
         events.commits_topic,
         client_id="b2stream-replicator",
         group=f"{settings.replicator.group}-{topic_id}",
     )
-    producer = Producer(settings.kafka.bootstrap, "b2stream-replicator")
+    producer = Producer(settings.kafka, "b2stream-replicator")
     working = Replicator(
         consumer,
         producer,
@@ -110,7 +110,7 @@ def _store(role: str, centre: Centre) -> ObjectStore:
 
 def _wait_for_topics(settings: Settings, stopping: threading.Event, health: Health) -> str | None:
     """Check the topics as soon as Kafka answers; the commits topic's id, or None where a signal came first."""
-    admin = Admin(settings.kafka.bootstrap, "b2stream-replicator-admin")
+    admin = Admin(settings.kafka, "b2stream-replicator-admin")
     health.not_ready(f"waiting for Kafka at {settings.kafka.bootstrap}")
     while not stopping.is_set():
         health.beat()

@@ -5,6 +5,8 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from b2stream import kafka
@@ -32,10 +34,10 @@ SERVER_PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more_listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_listeners}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 
@@ -67,6 +69,8 @@ num.network.threads=2
 num.io.threads=4
 background.threads=4
 log.cleaner.dedupe.buffer.size=16777216
+
+{more_properties}
 """
 
 
@@ -79,6 +83,15 @@ class BrokerNotStarted(Fatal):
     reason = "kafka_not_started"
 
 
+@dataclass(frozen=True, slots=True)
+class SecureListener:
+    """A second door of the broker, with TLS and perhaps passwords; `properties` are the broker's settings for it."""
+
+    port: int
+    protocol: str
+    properties: Mapping[str, str]
+
+
 class KafkaBroker(Server):
     """A broker whose data, settings and log lie in `directory`; started again there it has its messages back.
 
@@ -87,8 +100,16 @@ class KafkaBroker(Server):
 
     name = "kafka"
 
-    def __init__(self, directory: Path, port: int | None = None, *, survives: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        port: int | None = None,
+        *,
+        survives: bool = False,
+        secure: SecureListener | None = None,
+    ) -> None:
         super().__init__(directory, survives=survives)
+        self._secure = secure
         self._data = self.directory / "data"
         self._properties_file = self.directory / "server.properties"
         self._ports_file = self.directory / "ports"
@@ -145,8 +166,12 @@ class KafkaBroker(Server):
 
     def _write_properties(self) -> None:
         port, controller_port = self._ports()
+        secure = self._secure
+        more = {} if secure is None else secure.properties
         self._properties_file.write_text(
             SERVER_PROPERTIES.format(
+                more_listeners="" if secure is None else f",{secure.protocol}://127.0.0.1:{secure.port}",
+                more_properties="\n".join(f"{name}={value}" for name, value in more.items()),
                 port=port,
                 controller_port=controller_port,
                 data=self._data,
