@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from b2stream.archive.placing import Writer
-from b2stream.archive.store import ObjectStore, Placement, ReplicaStatus
-from b2stream.errors import DamagedObject, MissingObject
+from b2stream.archive.store import QUARANTINE, ObjectStore, Placement, ReplicaStatus
+from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject
 
 WRITER = Writer()
 CONTENT = b"half an hour of wind at 20 Hz"
@@ -156,6 +156,23 @@ class ArchiveConformance:
         state = store.describe_staged(second)
         assert state is not None
         assert state.is_exactly(6, sha256(b"second"))
+
+    def test_I4_what_is_set_aside_leaves_its_path_and_keeps_its_bytes(self, store: ObjectStore) -> None:
+        path, aside = f"{FOLDER}/object", f"{QUARANTINE}/{FOLDER}/object-1"
+        assert store.set_aside(path, aside) is Placement.SOURCE_GONE
+        put(store, path, b"damaged")
+        assert store.set_aside(path, aside) is Placement.PLACED
+        assert store.describe(path) is None
+        assert b"".join(store.read(aside)) == b"damaged"
+        put(store, path, b"verified")
+        assert store.set_aside(path, aside) is Placement.ALREADY_THERE
+        assert b"".join(store.read(path)) == b"verified"
+
+    def test_I4_nothing_is_moved_to_any_other_place(self, store: ObjectStore) -> None:
+        put(store, f"{FOLDER}/object", b"content")
+        with pytest.raises(BrokenInvariant):
+            store.set_aside(f"{FOLDER}/object", f"{FOLDER}/elsewhere")
+        assert store.describe(f"{FOLDER}/object") is not None
 
     def test_placing_what_is_not_staged_says_so(self, store: ObjectStore) -> None:
         assert store.place(WRITER.staged_name("attempt"), f"{FOLDER}/object") is Placement.SOURCE_GONE

@@ -21,7 +21,7 @@ from b2stream.archive.irods_catalogue import Catalogue, checksum_text, equal, on
 from b2stream.archive.irods_session import Link, Links
 from b2stream.archive.irods_transfer import patience_s, write_options
 from b2stream.archive.location import DEFAULT_TIMEOUT_S, IrodsLocation
-from b2stream.archive.store import READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
+from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
 from b2stream.errors import B2streamError, BrokenInvariant, DamagedObject, MissingObject
 
 T = TypeVar("T")
@@ -92,8 +92,14 @@ class IrodsStore:
     # Placing ----------------------------------------------------------------------------------------------------------
 
     def place(self, staged_name: str, path: str) -> Placement:
-        source, target = self._staged_path(staged_name), self._placed_path(path)
-        about = f"placing {path} at {self._centre}"
+        return self._move(f"placing {path} at {self._centre}", self._staged_path(staged_name), self._placed_path(path))
+
+    def set_aside(self, path: str, aside: str) -> Placement:
+        if not aside.startswith(f"{QUARANTINE}/"):
+            raise BrokenInvariant(f"{path} would be moved to {aside}")
+        return self._move(f"setting {path} aside at {self._centre}", self._placed_path(path), self._placed_path(aside))
+
+    def _move(self, about: str, source: str, target: str) -> Placement:
         link = self._links.of_this_thread()
         try:
             self._making_collections(link, target, lambda: link.rename(about, source, target))

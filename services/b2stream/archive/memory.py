@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from b2stream.archive.store import READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
+from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
 from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject, Retryable, Stuck
 
 
@@ -166,6 +166,21 @@ class MemoryStore:
                 placement = Placement.ALREADY_THERE
             else:
                 self._placed[path] = self._staged.pop(staged_name)
+                placement = Placement.PLACED
+        _leave(failure)
+        return placement
+
+    def set_aside(self, path: str, aside: str) -> Placement:
+        if not aside.startswith(f"{QUARANTINE}/"):
+            raise BrokenInvariant(f"{path} would be moved to {aside}")
+        failure = self._enter("set_aside", path)
+        with self._lock:
+            if path not in self._placed:
+                placement = Placement.SOURCE_GONE
+            elif aside in self._placed:
+                placement = Placement.ALREADY_THERE
+            else:
+                self._placed[aside] = self._placed.pop(path)
                 placement = Placement.PLACED
         _leave(failure)
         return placement

@@ -53,6 +53,10 @@ class ObjectState:
         return self.status is ReplicaStatus.GOOD and self.size_bytes == size_bytes and self.sha256 == sha256
 
 
+QUARANTINE = ".quarantine"
+"""Folder below the root for copies that failed their checksum: set aside, never removed."""
+
+
 class ObjectStore(Protocol):
     """One centre. Instances may be used from several threads at once; each thread has its own connection."""
 
@@ -89,6 +93,10 @@ class ObjectStore(Protocol):
 
     def place(self, staged_name: str, path: str) -> Placement:
         """Move a staged object to its final path, creating collections; never replaces anything."""
+        ...
+
+    def set_aside(self, path: str, aside: str) -> Placement:
+        """Move an object out of its final path to `aside`, a path below `.quarantine/`; never replaces. For repair alone (I4)."""
         ...
 
     def describe(self, path: str) -> ObjectState | None:
