@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from b2stream.sandbox import probes, programs
-from b2stream.sandbox.deployment import Deployment, Given, stop_recorded
+from b2stream.sandbox.deployment import SERVERS, Deployment, Given, stop_recorded
+from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.ports import without_password
 from b2stream.sandbox.progress import JarProgress
 from b2stream.sandbox.records import read_parts
@@ -32,7 +33,7 @@ file = click.Path(dir_okay=False, exists=True, path_type=Path)
 
 @click.group()
 def sandbox() -> None:
-    """A whole deployment on this machine: real Kafka, real Redis, two embedded iRODS zones, processor and replicator."""
+    """A whole deployment on this machine: real Kafka, Redis and Handle server, two embedded iRODS zones, and the programs."""
 
 
 @sandbox.command()
@@ -40,6 +41,7 @@ def sandbox() -> None:
 @click.option("--community", default="icos", show_default=True, help="Prefix of the topics.")
 @click.option("--kafka-port", "kafka_port", type=port, help="Fix the port of Kafka; else a free one.")
 @click.option("--redis-port", type=port, help="Fix the port of Redis.")
+@click.option("--handle-port", type=port, help="Fix the port of the Handle server.")
 @click.option("--first-port", type=port, help="Fix the port of the first centre's zone.")
 @click.option("--second-port", type=port, help="Fix the port of the second centre's zone.")
 @click.option("--kafka", metavar="HOST:PORT", help="Use this Kafka instead of the sandbox's own.")
@@ -50,10 +52,11 @@ def sandbox() -> None:
 @click.option("--second", metavar="URL", help="Use this zone as second centre.")
 @click.option("--first-password-file", type=file, help="The password for --first.")
 @click.option("--second-password-file", type=file, help="The password for --second.")
-@click.option("--servers-only", is_flag=True, help="Start neither processor nor replicator.")
+@handle_options
+@click.option("--servers-only", is_flag=True, help="Start no program, the servers alone.")
 def up(directory: Path, community: str, servers_only: bool, **options: Any) -> None:
     """Start what does not run yet, wait until everything answers, and print the addresses."""
-    ports = {name: options[f"{name}_port"] for name in ("kafka", "redis", "first", "second") if options[f"{name}_port"]}
+    ports = {name: options[f"{name}_port"] for name in SERVERS if options[f"{name}_port"]}
     given = Given(**{name: value for name, value in options.items() if not name.endswith("_port")})
     deployment = Deployment(
         directory, given, ports, community, survives=True, say=click.echo, tell_jars=JarProgress(sys.stderr)
@@ -62,7 +65,7 @@ def up(directory: Path, community: str, servers_only: bool, **options: Any) -> N
         deployment.start()
         if not servers_only:
             deployment.prepare()
-            for name in programs.PROGRAMS:
+            for name in deployment.program_names:
                 if not programs.is_here(name):
                     click.echo(f"{name}: not part of this installation")
                 elif name not in deployment.programs:

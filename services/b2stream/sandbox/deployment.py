@@ -1,4 +1,4 @@
-"""A whole b2stream deployment on one machine: Kafka, Redis, two iRODS zones, and the programs.
+"""A whole b2stream deployment on one machine: Kafka, Redis, a Handle server, two iRODS zones, and the programs.
 
 Each server can be one that the user runs already. All files lie in one directory: data, logs, passwords (readable by the
 owner alone), `deployment.json` for whoever comes later, and `b2stream.toml`, with which every program can be started.
@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from b2stream.errors import ConfigurationError, Fatal
-from b2stream.sandbox import processes, programs
+from b2stream.sandbox import handle, processes, programs
+from b2stream.sandbox.handle import HandleServer
+from b2stream.sandbox.jars import Tell
 from b2stream.sandbox.kafka import jars
 from b2stream.sandbox.kafka.broker import KafkaBroker
 from b2stream.sandbox.ports import port_in
@@ -22,7 +25,7 @@ from b2stream.sandbox.redis_server import RedisServer, redis_program
 from b2stream.sandbox.sandbox_zone import SandboxZone
 from b2stream.sandbox.server import Server
 
-SERVERS = ("kafka", "redis", "first", "second")
+SERVERS = ("kafka", "redis", "handle", "first", "second")
 SERVER_GRACE_S = 20.0
 PROGRAM_GRACE_S = 40.0  # longer than the grace that the programs give their own commits
 
@@ -55,11 +58,20 @@ class Given:
     second: str | None = None
     first_password_file: Path | None = None
     second_password_file: Path | None = None
+    handle: str | None = None
+    handle_prefix: str = ""
+    handle_user: str = ""
+    handle_password_file: Path | None = None
+    handle_ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.handle is not None and not self.handle_prefix:
+            raise ConfigurationError("--handle needs --handle-prefix: the prefix under which records are written")
 
 
 @dataclass
 class Deployment:
-    """Everything that runs in `directory`. `ports` fixes some by name: kafka, redis, first, second.
+    """Everything that runs in `directory`. `ports` fixes some by name: kafka, redis, handle, first, second.
 
     Used as a context manager it is started and stopped. With `survives` the parts go on after this process has ended,
     and what still runs from an earlier start is taken over.
@@ -71,7 +83,7 @@ class Deployment:
     community: str = "icos"
     survives: bool = False
     say: Callable[[str], None] = lambda _line: None
-    tell_jars: Callable[[int, int], None] = lambda _brought, _all: None
+    tell_jars: Tell = lambda _title, _brought, _all: None
 
     def __post_init__(self) -> None:
         self.directory = self.directory.absolute()
@@ -80,6 +92,7 @@ class Deployment:
         self.servers: dict[str, Server] = {}  # those that are the sandbox's own
         self.programs: dict[str, Process] = {}
         self._parts: dict[str, Part] = {}
+        self._without_handle: str | Literal[False] = False  # why there is none
         self._recording = threading.Lock()
 
     def __enter__(self) -> "Deployment":
@@ -105,6 +118,7 @@ class Deployment:
         }
         if self.given.kafka is None:
             jars.class_path(self.tell_jars)  # here, not in a thread: Ctrl-C ends a download at once
+        self._without_handle = self.given.handle is None and handle.why_not(self.tell_jars)
         launched: list[Process] = []
         starts = {name: self._server(name, earlier.get(name), launched) for name in SERVERS}
         try:
@@ -117,6 +131,11 @@ class Deployment:
         for name, address in self.addresses.items():
             self._record(name, "server", address, self.servers[name].process if name in self.servers else None)
         self._write_settings()
+
+    @property
+    def program_names(self) -> list[str]:
+        """The programs that have what they need here: without a Handle server there is no registrar."""
+        return [name for name in programs.PROGRAMS if name != programs.REGISTRAR or self.addresses["handle"]]
 
     def stop(self) -> None:
         """Stop the programs, then the servers; what the user runs stays."""
@@ -196,6 +215,12 @@ class Deployment:
                 )
                 return None
             return RedisServer(folder, port, survives=self.survives)
+        if name == "handle":
+            if self._without_handle:
+                self.say(f"Handle server: {self._without_handle}; the sandbox works without registering PIDs")
+                return None
+            self.say(f"Handle server: {handle.NOTICE}")
+            return HandleServer(folder, self._password_file(name), port=port, survives=self.survives)
         zone_name = next(centre.zone_name for centre in CENTRES if centre.role == name)
         return SandboxZone(folder, zone_name, self._password_file(name), name=name, port=port, survives=self.survives)
 
@@ -235,7 +260,23 @@ class Deployment:
                 settings[centre.role]["password_file"] = str(self._password_file(centre.role))
             elif given:
                 settings[centre.role]["password_file"] = str(given.absolute())
+        if self.addresses["handle"]:
+            settings["handle"], settings["first"]["prefix"] = self._handle_settings()
         return settings
+
+    def _handle_settings(self) -> tuple[dict[str, str], str]:
+        """The section of the Handle server, and the first centre's prefix there."""
+        server, given = self.servers.get("handle"), self.given
+        url = self.addresses["handle"]
+        if isinstance(server, HandleServer):
+            access = {"user": server.user, "password_file": str(server.password_file), "ca_file": str(server.ca_file)}
+            return {"url": url, **access}, server.prefixes[0]
+        found = {
+            "user": given.handle_user,
+            "password_file": str(given.handle_password_file.absolute()) if given.handle_password_file else "",
+            "ca_file": str(given.handle_ca_file.absolute()) if given.handle_ca_file else "",
+        }
+        return {"url": url, **{key: value for key, value in found.items() if value}}, given.handle_prefix
 
     def _write_settings(self) -> None:
         lines = [
@@ -258,7 +299,7 @@ def stop_recorded(directory: Path) -> list[str]:
 
 
 def _port_of(part: Part | None) -> int | None:
-    """The port of a server that the sandbox started, from its address: HOST:PORT, redis://HOST:PORT/0, irods://USER@HOST:PORT/…"""
+    """The port of a server that the sandbox started, from its address: HOST:PORT, redis://HOST:PORT/0, https://HOST:PORT, …"""
     if part is None or part.pid is None or not part.address:
         return None
     return port_in(part.address)

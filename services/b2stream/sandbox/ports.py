@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 LOWEST = 10_000
 HIGHEST_WITHOUT_PROC = 32_000  # below what Linux (32768) and macOS (49152) use for outgoing connections
 LOOPBACK = "127.0.0.1"
-USUAL_PORTS = {"kafka": 9092, "redis": 6379, "rediss": 6379, "irods": 1247, "http": 80}
+USUAL_PORTS = {"kafka": 9092, "redis": 6379, "rediss": 6379, "irods": 1247, "http": 80, "https": 443}
 
 _given: set[int] = set()  # never the same port twice in one process, also while nobody listens there yet
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from b2stream import kafka
 from b2stream.sandbox import programs, redis_server
+from b2stream.sandbox.handle import server as handle_server
 from b2stream.sandbox.ports import host_in, port_in
 from b2stream.sandbox.records import Part
 
@@ -82,6 +83,7 @@ def _program_ready(address: str) -> bool:
 _QUESTIONS: dict[str, Callable[[str], bool]] = {
     "kafka": lambda address: kafka.wait_until_answers(address, ANSWER_S),
     "redis": redis_answers,
+    "handle": handle_server.answers,
     "first": irods_answers,
     "second": irods_answers,
 }

@@ -17,7 +17,8 @@ from b2stream.sandbox.processes import Process
 from b2stream.settings import FILE_VARIABLE, variable
 
 PREPARATION = ("topics", "create")  # runs once, before the programs start
-PROGRAMS = ("processor", "replicator")  # what `sandbox up` keeps running
+REGISTRAR = "registrar"
+PROGRAMS = ("processor", "replicator", REGISTRAR)  # what `sandbox up` keeps running
 READY_TIMEOUT_S = 60.0
 PREPARATION_TIMEOUT_S = 60.0
 

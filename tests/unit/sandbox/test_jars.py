@@ -1,4 +1,4 @@
-"""The class path of Kafka is exactly what the committed lock names."""
+"""The class paths of Kafka and of the Handle server are exactly what the committed locks name."""
 
 import hashlib
 import io
@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from b2stream.sandbox.kafka import jars
-from b2stream.sandbox.kafka.jars import LOCK_FILE, SPECIFICATION_FILE, JarRefused, JarsUnavailable, LockedJar
+from b2stream.sandbox import jars
+from b2stream.sandbox.handle.jars import HANDLE
+from b2stream.sandbox.jars import JarRefused, JarSet, JarsUnavailable, LockedJar
+from b2stream.sandbox.kafka.jars import KAFKA
 from b2stream.sandbox.progress import JarProgress
 
 CONTENT = b"not really a jar"
@@ -20,6 +22,7 @@ LOCKED = [
     LockedJar("org.example", "kafka_2.13", "4.3.0", hashlib.sha256(CONTENT).hexdigest()),
     LockedJar("org.example", "other", "1.0", hashlib.sha256(CONTENT).hexdigest()),
 ]
+BOTH = pytest.mark.parametrize("wanted", [KAFKA, HANDLE], ids=lambda each: each.short)
 
 
 class Repository:
@@ -63,24 +66,27 @@ class _Context:
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch) -> Repository:
     stands_in = Repository({"kafka_2.13": [CONTENT], "other": [CONTENT]})
-    monkeypatch.setattr(jars, "locked_jars", lambda: LOCKED)
+    monkeypatch.setattr(JarSet, "jars", lambda _self: LOCKED)
     monkeypatch.setattr(jars, "jgo_context", stands_in.context)
     return stands_in
 
 
-def test_the_lock_holds_what_the_specification_asks_for_with_a_checksum_per_jar_and_no_address() -> None:
-    locked = jars.locked_jars()
-    asked = tomllib.loads(SPECIFICATION_FILE.read_text())["dependencies"]["coordinates"]
-    assert {f"{jar.group}:{jar.artifact}:{jar.version}" for jar in locked} >= set(asked)
-    assert all(re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in locked)
-    assert "://" not in LOCK_FILE.read_text()
-    spec_hash = tomllib.loads(LOCK_FILE.read_text())["metadata"]["spec_hash"]
-    assert spec_hash == hashlib.sha256(SPECIFICATION_FILE.read_bytes()).hexdigest()[:16], "write the lock anew"
+@BOTH
+def test_the_lock_holds_what_the_specification_asks_for_with_a_checksum_per_jar_and_no_address(wanted: JarSet) -> None:
+    specification, lock = wanted.specification_file.read_text(), wanted.lock_file.read_text()
+    asked = tomllib.loads(specification)["dependencies"]["coordinates"]
+    assert {f"{jar.group}:{jar.artifact}:{jar.version}" for jar in wanted.jars()} >= set(asked)
+    assert all(re.fullmatch(r"[0-9a-f]{64}", jar.sha256) for jar in wanted.jars())
+    assert wanted.main in {jar.artifact for jar in wanted.jars()}, "it tells the version"
+    assert "://" not in lock
+    spec_hash = tomllib.loads(lock)["metadata"]["spec_hash"]
+    assert spec_hash == hashlib.sha256(specification.encode()).hexdigest()[:16], "write the lock anew"
 
 
-def test_no_two_jars_share_a_file_name() -> None:
-    names = [jar.file_name for jar in jars.locked_jars()]
-    assert len(set(names)) == len(names) > 40
+@BOTH
+def test_no_two_jars_share_a_file_name(wanted: JarSet) -> None:
+    names = [jar.file_name for jar in wanted.jars()]
+    assert len(set(names)) == len(names) >= 9
 
 
 @pytest.mark.parametrize(
@@ -102,22 +108,22 @@ def test_the_cache_lies_where_the_environment_says(
 
 
 def test_jars_are_brought_once_in_the_order_of_the_lock(repository: Repository, tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    first = jars.class_path(lambda *numbers: told.append(numbers), cache=tmp_path)
+    told: list[tuple[str, int, int]] = []
+    first = jars.class_path(KAFKA, lambda *numbers: told.append(numbers), cache=tmp_path)
     assert [path.name for path in first] == ["kafka_2.13-4.3.0.jar", "other-1.0.jar"]
-    assert told == [(0, 2), (1, 2), (2, 2)]
-    assert jars.class_path(lambda *numbers: told.append(numbers), cache=tmp_path) == first
+    assert told == [("Apache Kafka", number, 2) for number in (0, 1, 2)]
+    assert jars.class_path(KAFKA, lambda *numbers: told.append(numbers), cache=tmp_path) == first
     assert sorted(repository.asked) == ["kafka_2.13", "other"]
     assert len(told) == 3, "nothing was missing, so nothing is told"
 
 
 def test_a_jar_that_changed_on_disk_is_refused_by_name_with_the_cure(repository: Repository, tmp_path: Path) -> None:
-    path = jars.class_path(cache=tmp_path)[1]
+    path = jars.class_path(KAFKA, cache=tmp_path)[1]
     path.write_bytes(CONTENT + b"!")
     with pytest.raises(JarRefused, match=rf"delete the file named here.*{re.escape(str(path))}"):
-        jars.class_path(cache=tmp_path)
+        jars.class_path(KAFKA, cache=tmp_path)
     path.unlink()
-    assert jars.class_path(cache=tmp_path)[1].read_bytes() == CONTENT
+    assert jars.class_path(KAFKA, cache=tmp_path)[1].read_bytes() == CONTENT
 
 
 def test_a_download_that_is_not_the_locked_jar_is_refused_and_never_kept(
@@ -125,40 +131,42 @@ def test_a_download_that_is_not_the_locked_jar_is_refused_and_never_kept(
 ) -> None:
     repository.contents["other"] = [b"somebody else's jar"]
     with pytest.raises(JarRefused, match=r"other.*locked one"):
-        jars.class_path(cache=tmp_path)
+        jars.class_path(KAFKA, cache=tmp_path)
     assert not list(tmp_path.rglob("other*.jar"))
 
 
 def test_a_broken_download_is_tried_again(repository: Repository, tmp_path: Path) -> None:
     repository.contents["other"] = [OSError("connection reset"), CONTENT[:5], CONTENT]
-    assert jars.class_path(cache=tmp_path)[1].read_bytes() == CONTENT
+    assert jars.class_path(KAFKA, cache=tmp_path)[1].read_bytes() == CONTENT
 
 
 def test_without_a_network_the_error_names_the_jar_and_the_ways_out(repository: Repository, tmp_path: Path) -> None:
     repository.contents["kafka_2.13"] = [OSError("no route to host")]
-    with pytest.raises(JarsUnavailable, match=r"B2STREAM_CACHE.*--kafka HOST:PORT.*kafka_2.13-4.3.0.jar: no route"):
-        jars.class_path(cache=tmp_path)
+    with pytest.raises(
+        JarsUnavailable, match=r"B2STREAM_CACHE.*Apache Kafka, kafka_2.13-4.3.0.jar: no route.*--kafka HOST:PORT"
+    ):
+        jars.class_path(KAFKA, cache=tmp_path)
 
 
 def test_what_an_interrupted_download_left_is_removed(repository: Repository, tmp_path: Path) -> None:
     left = tmp_path / "kafka-4.3.0" / "download-killed"
     left.mkdir(parents=True)
-    jars.class_path(cache=tmp_path)
+    jars.class_path(KAFKA, cache=tmp_path)
     assert not left.exists()
 
 
 def test_concurrent_starts_download_once(tmp_path: Path) -> None:
     """Four processes at once; each writes a line for each jar that it asks for."""
     code = (
-        "import pathlib, sys, time; from b2stream.sandbox.kafka import jars; from tests.unit.sandbox import test_jars as t\n"
-        "jars.locked_jars = lambda: t.LOCKED\n"
+        "import pathlib, sys, time; from b2stream.sandbox import jars; from tests.unit.sandbox import test_jars as t\n"
+        "jars.JarSet.jars = lambda _self: t.LOCKED\n"
         "class Slow(t.Repository):\n"
         "    def context(self, folder):\n"
         "        with open('asked', 'a') as asked: asked.write('x')\n"
         "        time.sleep(0.2)\n"
         "        return super().context(folder)\n"
         "jars.jgo_context = Slow({'kafka_2.13': [t.CONTENT], 'other': [t.CONTENT]}).context\n"
-        "print(len(jars.class_path(cache=pathlib.Path('cache'))))\n"
+        "print(len(jars.class_path(t.KAFKA, cache=pathlib.Path('cache'))))\n"
     )
     root = Path(__file__).parents[3]
     starts = [
@@ -181,7 +189,7 @@ def test_progress_is_one_growing_line_at_a_terminal_and_few_plain_lines_elsewher
     for stream in (terminal, log):
         progress = JarProgress(stream)
         for brought in range(47):
-            progress(brought, 46)
+            progress("Apache Kafka", brought, 46)
     assert terminal.getvalue().count("\n") == 1
     assert terminal.getvalue().endswith("46 of 46 jars\n")
     assert log.getvalue().splitlines()[0] == "Apache Kafka: 0 of 46 jars"

@@ -21,6 +21,7 @@ from b2stream.sandbox.demo.feeding import Feed, from_folder, simulated
 from b2stream.sandbox.demo.ledger import FILE_NAME, Ledger
 from b2stream.sandbox.demo.run import Choices, print_line, run
 from b2stream.sandbox.deployment import Given, stop_recorded
+from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.records import read_parts
 
 BASE = Path(".b2stream") / "demo"
@@ -55,6 +56,7 @@ class DirectoryInUse(ConfigurationError):
     "--first-password-file", type=secret, help="The password for --first (or B2STREAM_FIRST_PASSWORD, or iinit)."
 )
 @click.option("--second-password-file", type=secret, help="The password for --second.")
+@handle_options
 @click.option("--community", default="icos", show_default=True, help="Prefix of the topics.")
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the simulated stations.")
 @click.option(

@@ -76,7 +76,7 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
         deployment.prepare()
         print_line(
             progress_out,
-            f"  starting processor, replicator and {_number(len(feed.stations), 'gateway')}, a process each …",
+            f"  starting {', '.join(_programs(deployment))} and {_number(len(feed.stations), 'gateway')}, a process each …",
         )
         _start_programs(deployment, feed.stations)
         with Screen(progress_out, feed.count, CENTRES[0].name, CENTRES[1].name) as screen:
@@ -135,12 +135,16 @@ def _number(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def _programs(deployment: Deployment) -> list[str]:
+    return [name for name in deployment.program_names if programs.is_here(name)]
+
+
 def _start_programs(deployment: Deployment, stations: list[FedStation]) -> None:
     """Start all programs at once, then wait until each is ready."""
     temporary = deployment.directory / "tmp"
     temporary.mkdir(exist_ok=True)
     common = {"TMPDIR": str(temporary)}
-    for name in programs.PROGRAMS:
+    for name in _programs(deployment):
         deployment.run_program(name, environment=common, wait=False)
     for station in stations:
         station.folder.mkdir(parents=True, exist_ok=True)
