@@ -1,6 +1,7 @@
 """`b2stream inspect`: what the gateway would make of a file, and what the gateway then makes of it, are the same."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,13 +50,45 @@ def test_variables_have_units_and_the_first_rows_are_shown(tmp_path: Path) -> No
     assert rows[1]["State"] == "ok1"
 
 
-def test_for_a_person_it_fits_on_a_screen(tmp_path: Path) -> None:
+def test_for_a_person_what_matters_stands_on_the_last_screen(tmp_path: Path) -> None:
     path = tmp_path / "met.dat"
     path.write_bytes(toa5(90))
     result = CliRunner().invoke(inspect, [str(path), *OURS], catch_exceptions=False)
+    screen = "\n".join(result.stdout.splitlines()[-24:])
     for word in ("campbell-toa5", "T_air", "degC", "90 in", "batch", "id24"):
-        assert word in result.stdout
-    assert len(result.stdout.splitlines()) < 40
+        assert word in screen
+
+
+def printed(path: Path, **environment: str) -> str:
+    """What a real process writes into a pipe."""
+    words = [sys.executable, "-m", "b2stream", "inspect", str(path), *OURS]
+    variables = {**os.environ, **environment}
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=variables, timeout=60).stdout
+
+
+def test_the_manifest_is_shown_with_the_path_that_it_will_have(stand: Stand) -> None:
+    path = stand.write("met.dat", toa5(90))
+    title, _, rest = printed(path).partition("\n")
+    shown = json.loads(rest[: rest.index("\n}\n") + 2])
+    stand.start().step()
+    (close,) = stand.log.closes()
+    assert title.startswith(paths_of(close).manifest)
+    assert title.endswith("(close.attempt, close.series_number, close.previous, log):")
+    assert shown == inspected(path, *OURS)["manifest"]
+    assert shown["batch"] == batch_of(close)
+    assert "log" not in shown
+
+
+def test_names_and_values_stay_whole_in_a_narrow_pipe(tmp_path: Path) -> None:
+    name = f"{'long-name-' * 12}.dat"
+    path = tmp_path / name
+    variable = f"air_temperature_{'of_the_upper_mast_' * 5}"
+    path.write_bytes(toa5(90).replace(b"T_air", variable.encode()))
+    narrow = printed(path, COLUMNS="60")
+    said = inspected(path, *OURS)
+    for whole in (f"file           {name}, ", f"{said['batch']}", f"{said['path']}", f"\n{variable}  degC"):
+        assert whole in narrow
+    assert "…" not in narrow
 
 
 def test_without_a_station_the_one_that_the_file_names_is_taken_and_else_there_is_no_batch(tmp_path: Path) -> None:

@@ -1,20 +1,19 @@
 """`b2stream inspect FILE`: what a gateway would make of a file; no server is asked and nothing is written."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from b2stream.batches.examining import Examination
 from b2stream.batches.identity import id24
 from b2stream.batches.manifest import InLog, batch_of, build_manifest, paths_of
 from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
+from b2stream.commands.output import print_columns
 from b2stream.contracts import schemas
 from b2stream.contracts.canonical import iso_utc
 from b2stream.contracts.framing import Framed
@@ -28,6 +27,8 @@ from b2stream.programs.gateway.watch import Seen, Signature, printable
 from b2stream.settings import Settings, load
 
 FIRST_ROWS = 5
+LATER = ("close.attempt", "close.series_number", "close.previous", "log")
+"""What the manifest says beyond the file: chosen when it is sent, and, where the messages lie in the log, when it is committed."""
 _NOBODY = "unknown"  # stands in for a station that neither setting nor file names; nothing with it is shown
 
 
@@ -65,7 +66,7 @@ def inspect(
     if as_json:
         click.echo(json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        show(found, Console())
+        show(found)
 
 
 def look_at(file: Path, settings: Settings) -> Inspected:
@@ -112,6 +113,7 @@ def document(found: Inspected) -> dict[str, Any]:
         "notes": close.notes,
         "batch": batch_of(close) if known else None,
         "path": paths_of(close).data_object if known else None,
+        "manifest_path": paths_of(close).manifest if known else None,
         "manifest": _manifest(found) if known else None,
     }
     return facts
@@ -139,16 +141,18 @@ def _manifest(found: Inspected) -> dict[str, Any]:
     for body in found.prepared.bodies():
         examination.take(Framed(schema, memoryview(body)))
     manifest: dict[str, Any] = json.loads(build_manifest(close, examination.result(), InLog("", 0, (), 0, 0)))
-    del manifest["log"]  # where it will lie in the log is not known
-    for unknown in ("attempt", "series_number", "previous"):
-        del manifest["close"][unknown]
+    for unknown in LATER:
+        *outer, member = unknown.split(".")
+        del (manifest[outer[0]] if outer else manifest)[member]
     return manifest
 
 
-def show(found: Inspected, console: Console) -> None:
-    """Print it for a person."""
+def show(found: Inspected) -> None:
+    """Print it for a person: the long manifest first, so that the rest is what stands on the screen."""
     facts = document(found)
-    summary = Table.grid(padding=(0, 2))
+    if facts["manifest"] is not None:
+        click.echo(f"{facts['manifest_path']}, but for members that are known later ({', '.join(LATER)}):")
+        click.echo(json.dumps(facts["manifest"], indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     opaque = f"opaque: {facts['opaque_reason']} ({facts['opaque_detail']})"
     lines = {
         "file": f"{facts['file']}, {facts['size_bytes']} bytes",
@@ -162,19 +166,18 @@ def show(found: Inspected, console: Console) -> None:
         "batch": facts["batch"] or "—",
         "id24": facts["id24"],
         "path": facts["path"] or "—",
+        "manifest": facts["manifest_path"] or "—",
     }
-    for name, value in lines.items():
-        summary.add_row(f"[bold]{escape(name)}[/bold]", escape(str(value)))
-    console.print(summary)
-    if facts["variables"]:
-        console.print(_columns(facts))
+    print_columns(lines.items())
+    if facts["variables"] or facts["labels"]:
+        click.echo()
+        print_columns(_columns(facts))
 
 
-def _columns(facts: dict[str, Any]) -> Table:
+def _columns(facts: dict[str, Any]) -> Iterator[list[str]]:
     """A column of the file a line, with its first values: files have many columns, and terminals few."""
-    table = Table("variable", "unit", *(row["time"][11:] for row in facts["first_rows"]), box=None, pad_edge=False)
+    yield ["variable", "unit", *(row["time"][11:] for row in facts["first_rows"])]
     units = {each["name"]: each["unit"] for each in facts["variables"]}
     for name in [*units, *facts["labels"]]:
         values = ("" if row[name] is None else str(row[name]) for row in facts["first_rows"])
-        table.add_row(escape(name), escape(units.get(name, "")), *map(escape, values))
-    return table
+        yield [name, units.get(name, ""), *values]
