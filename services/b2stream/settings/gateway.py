@@ -23,5 +23,11 @@ class Gateway(Section):
         gt=0,
         description="A file without a commit event for so long is warned about (never resent for it), seconds.",
     )
+    keep_receipts_days: float = Field(
+        90.0,
+        ge=1,
+        description="Receipts in full are kept for so many days; then one short row per file name stays in the journal.",
+    )
+    grace_s: float = Field(5.0, gt=0, description="After SIGTERM, time until it has ended, whatever hangs, seconds.")
     block_bytes: int = Field(262_144, ge=4_096, le=900_000, description="Size that a block aims at, bytes.")
     window_s: int = Field(1_800, ge=60, le=86_400, description="Length of a summary window, seconds, aligned to UTC.")

@@ -3,11 +3,13 @@
 from b2stream.batches.identity import id24
 from b2stream.batches.manifest import batch_of, paths_of
 from b2stream.contracts import schemas
+from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.envelopes import event_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import Letter, letter_headers
 from b2stream.contracts.messages import LogMessage
-from b2stream.contracts.records import BatchClosed, BatchCommitted, BatchReplicated, Record
+from b2stream.contracts.records import BatchClosed, BatchCommitted, BatchRepeated, BatchReplicated, Record
+from b2stream.programs.gateway.journal import ReceiptWriter
 
 
 def commit_of(close: BatchClosed) -> BatchCommitted:
@@ -48,6 +50,25 @@ def commit_of(close: BatchClosed) -> BatchCommitted:
 def replica_of(close: BatchClosed) -> BatchReplicated:
     url = f"irods://fzj/{paths_of(close).data_object}"
     return BatchReplicated(commit=commit_of(close), centre="fzj", url=url, replicated_at_us=3, software="test")
+
+
+def repeat_of(close: BatchClosed) -> BatchRepeated:
+    return BatchRepeated(
+        batch=batch_of(close),
+        station=close.station,
+        series=close.series,
+        series_number=close.series_number,
+        close=canonical_json({**close.to_json(), "signature": close.signature}).decode(),
+        topic_id="topic-1",
+        partition=0,
+        close_offset=1,
+    )
+
+
+def write_commit(writer: ReceiptWriter, close: BatchClosed) -> None:
+    """What the journal is told where a close's own commit event was read."""
+    event = commit_of(close)
+    writer.committed(event.batch, event.attempt, 1, id24=event.id24, pid="21.T1/x", url=event.url, path=event.path)
 
 
 def value_of(record: Record) -> bytes:

@@ -1,6 +1,9 @@
 """The commands beside a gateway, on a journal alone; and settings that cannot work."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from b2stream.batches.manifest import batch_of
 from b2stream.errors import ConfigurationError
 from b2stream.programs.gateway.cli import gateway
 from b2stream.programs.gateway.journal import ReceiptWriter
+from tests.unit.gateway.events import write_commit
 from tests.unit.gateway.stands import Stand, toa5
 
 
@@ -31,7 +35,7 @@ def sent(stand: Stand) -> Stand:
 
     def apply(writer: ReceiptWriter) -> None:
         for name in ("committed.dat", "replicated.bin"):
-            writer.committed(batch_of(closes[name]), 1, "id24", "21.T1/id24", "url", "path/of/it")
+            write_commit(writer, closes[name])
         writer.replicated(batch_of(closes["replicated.bin"]), 2, "second")
         writer.letter(closes["refused.bin"].attempt, "", "bad_block", "in words", poison=True)
 
@@ -50,16 +54,37 @@ def test_receipts_say_per_file_how_far_it_came(sent: Stand) -> None:
     }
     assert [name for name, each in files.items() if each["safe_to_delete"]] == ["replicated.bin"]
     assert files["committed.dat"]["rows"] == 5
-    assert files["committed.dat"]["pid"] == "21.T1/id24"
+    assert files["committed.dat"]["pid"] == "21.T1/x"
     assert files["refused.bin"]["reason"] == "bad_block"
     assert files["sent.bin"]["size_bytes"] == 2, "the latest content, not the older one"
     assert result.exit_code == 1
 
 
 def test_receipts_as_a_table_name_state_and_reason(sent: Stand) -> None:
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(gateway, ["receipts", "--journal", str(sent.journal_path)])
-    for line in ("replicated (safe to delete)", "bad_block: in words", "(not_recognised)"):
-        assert line in result.stdout
+    shown = call(sent, "receipts").stdout
+    for words in ("replicated (safe to delete)", "bad_block: in words", "(not_recognised)"):
+        assert words in shown
+
+
+def test_receipts_stay_whole_in_a_narrow_pipe(stand: Stand) -> None:
+    name = f"{'a-long-name-' * 10}.bin"
+    stand.write(name, b"1")
+    stand.write("two\nlines\x1b[31m.bin", b"2")
+    started = stand.start()
+    started.step()
+    closes = stand.log.closes()
+
+    def apply(writer: ReceiptWriter) -> None:
+        for close in closes:
+            write_commit(writer, close)
+
+    started.journal.write_receipts(apply)
+    words = [sys.executable, "-m", "b2stream", "gateway", "receipts", "--journal", str(stand.journal_path)]
+    environment = {**os.environ, "COLUMNS": "60"}
+    run = subprocess.run(words, capture_output=True, text=True, check=True, env=environment, timeout=60)
+    _, *lines = run.stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines) == sorted([name, "two\\nlines\\x1b[31m.bin"])
+    assert {line.split()[-1] for line in lines} == {"21.T1/x"}
 
 
 def test_older_contents_are_listed_when_asked_for(sent: Stand) -> None:
@@ -72,8 +97,8 @@ def test_receipts_end_in_0_only_if_every_file_is_committed(stand: Stand) -> None
     started = stand.start()
     started.step()
     assert call(stand, "receipts").exit_code == 3
-    batch = batch_of(stand.log.closes()[0])
-    started.journal.write_receipts(lambda writer: writer.committed(batch, 1, "i", None, "u", "p"))
+    (close,) = stand.log.closes()
+    started.journal.write_receipts(lambda writer: write_commit(writer, close))
     assert call(stand, "receipts").exit_code == 0
 
 

@@ -65,6 +65,51 @@ def test_a_journal_of_another_release_is_refused(tmp_path: Path) -> None:
         Journal(tmp_path / "j", STATION)
 
 
+VERSION_1 = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE files (
+    name TEXT PRIMARY KEY,
+    size_bytes INTEGER NOT NULL, modified_ns INTEGER NOT NULL, changed_ns INTEGER NOT NULL, inode TEXT NOT NULL
+);
+CREATE TABLE series (series TEXT PRIMARY KEY, number INTEGER NOT NULL, digest TEXT NOT NULL);
+CREATE TABLE attempts (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, attempt TEXT NOT NULL UNIQUE, name TEXT NOT NULL, batch TEXT NOT NULL,
+    state TEXT NOT NULL, close TEXT NOT NULL, cuts TEXT, tries INTEGER NOT NULL,
+    superseded INTEGER NOT NULL DEFAULT 0, retry INTEGER NOT NULL DEFAULT 0,
+    topic_id TEXT, close_offset INTEGER, closed_at_us INTEGER, lost_reason TEXT, lost_at_us INTEGER,
+    refused_reason TEXT, refused_detail TEXT, passed_at_us INTEGER
+);
+CREATE TABLE receipts (
+    batch TEXT PRIMARY KEY, committed_at_us INTEGER, id24 TEXT, pid TEXT, url TEXT, path TEXT,
+    replicated_at_us INTEGER, second_url TEXT
+);
+CREATE TABLE positions (topic TEXT PRIMARY KEY, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL);
+INSERT INTO facts VALUES ('version', '1'), ('station', 'DE-Tst');
+"""
+
+
+def test_a_journal_of_the_first_form_is_brought_up_to_date_with_its_receipts(stand: Stand) -> None:
+    for name in ("replicated.bin", "sent.bin"):
+        stand.write(name, name.encode())
+    stand.start().step()
+    made = Journal(stand.journal_path)
+    rows = made._db.execute("SELECT attempt, name, batch, state, close, tries, closed_at_us FROM attempts").fetchall()
+    made.close_file()
+    old = stand.journal_path.with_name("old.sqlite")
+    with sqlite3.connect(old) as db:
+        db.executescript(VERSION_1)
+        columns = "attempt, name, batch, state, close, tries, closed_at_us"
+        db.executemany(f"INSERT INTO attempts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", [tuple(row) for row in rows])
+        batch = next(row["batch"] for row in rows if row["name"] == "replicated.bin")
+        db.execute("INSERT INTO receipts VALUES (?, 1, 'id24', NULL, 'url', 'path', 2, 'second')", (batch,))
+    db.close()
+    for _ in range(2):
+        journal = Journal(old, STATION)
+        assert journal.outcomes() == {"replicated.bin": "replicated", "sent.bin": "sent"}
+        assert [attempt.path for attempt in journal.batches() if attempt.name == "replicated.bin"] == ["path"]
+        journal.close_file()
+
+
 def test_a_file_that_is_no_journal_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "j").write_bytes(b"somebody's diary, and longer than any header of SQLite " * 50)
     before = (tmp_path / "j").read_bytes()

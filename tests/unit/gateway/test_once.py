@@ -10,6 +10,7 @@ from b2stream.programs.gateway import once
 from b2stream.programs.gateway.journal import Journal, ReceiptWriter
 from b2stream.programs.gateway.once import Report, Shown, Wait, run_once
 from b2stream.programs.gateway.program import Gateway
+from tests.unit.gateway.events import write_commit
 from tests.unit.gateway.stands import Stand
 
 
@@ -29,7 +30,7 @@ class Centre:
                     writer.letter(close.attempt, "", "bad_block", "detail", poison=True)
                     continue
                 if self.polls > 2:
-                    writer.committed(batch_of(close), 1, "id24", None, "url", "path")
+                    write_commit(writer, close)
                 if self.polls > 4:
                     writer.replicated(batch_of(close), 2, "second")
 

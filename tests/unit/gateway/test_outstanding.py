@@ -10,6 +10,7 @@ from b2stream.programs.gateway.cluster import LogFacts
 from b2stream.programs.gateway.journal import ReceiptWriter
 from b2stream.programs.gateway.outstanding import ASK_EVERY_S, Outstanding
 from b2stream.programs.gateway.program import Gateway
+from tests.unit.gateway.events import write_commit
 from tests.unit.gateway.stands import TOPIC_ID, Stand, judge
 
 HOUR_S = 3600.0
@@ -117,6 +118,50 @@ def test_a_poison_letter_is_final_until_someone_asks(world: World) -> None:
     assert world.sent == 2
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_poison_wins_over_other_letters_of_the_same_attempt(world: World, first: bool) -> None:
+    world.letter(poison=first)
+    world.letter(poison=not first)
+    for _ in range(50):
+        world.later(HOUR_S)
+    assert world.sent == 1
+    assert world.gateway.journal.outcomes() == {"a.bin": "refused"}
+
+
+def test_poison_that_is_read_after_the_content_was_sent_again_for_the_hole_ends_it_too(world: World) -> None:
+    first = world.stand.log.closes()[0].attempt
+    world.letter(poison=False)
+    world.later(61)
+    assert world.sent == 2
+
+    def apply(writer: ReceiptWriter) -> None:
+        writer.letter(first, "", "bad_block", "detail", poison=True)
+
+    world.gateway.journal.write_receipts(apply)
+    world.letter(poison=False)
+    for _ in range(50):
+        world.later(HOUR_S)
+    assert world.sent == 2
+    (attempt,) = world.gateway.journal.current()
+    assert (attempt.outcome, attempt.refused_reason) == ("refused", "bad_block")
+
+
+def test_a_poison_letter_that_is_read_once_more_does_not_refuse_what_someone_asked_for_since(world: World) -> None:
+    first = world.stand.log.closes()[0].attempt
+    world.letter(poison=True)
+    world.gateway.journal.ask_retry("a.bin")
+    world.later(2)
+    world.letter(poison=False)
+    world.later(61)
+    assert world.sent == 3
+
+    def apply(writer: ReceiptWriter) -> None:
+        writer.letter(first, "", "reason", "detail", poison=True)
+
+    world.gateway.journal.write_receipts(apply)
+    assert world.gateway.journal.outcomes() == {"a.bin": "sent"}
+
+
 def test_another_topic_of_the_same_name_gets_everything_without_a_commit(world: World) -> None:
     world.later(ASK_EVERY_S + 1)
     world.facts, world.stand.topic_id = LogFacts("topic-2", 0, 1000, None), "topic-2"
@@ -155,8 +200,8 @@ def test_processors_past_a_close_for_more_than_an_hour_without_a_commit_event_ge
 
 
 def test_a_commit_event_ends_it(world: World) -> None:
-    batch = batch_of(world.stand.log.closes()[0])
-    world.gateway.journal.write_receipts(lambda writer: writer.committed(batch, 1, "i", None, "u", "p"))
+    (close,) = world.stand.log.closes()
+    world.gateway.journal.write_receipts(lambda writer: write_commit(writer, close))
     world.facts = LogFacts("topic-2", 0, 0, None)
     world.later(HOUR_S)
     assert world.sent == 1

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 from b2stream.batches.manifest import batch_of
-from b2stream.contracts.records import Relation
+from b2stream.contracts.records import BatchClosed, Relation
 from b2stream.errors import Retryable
 from b2stream.programs.gateway import snapshot as snapshots
 from b2stream.programs.gateway.cluster import LogFacts
 from b2stream.programs.gateway.journal import Journal, ReceiptWriter
 from b2stream.programs.gateway.outstanding import Outstanding
+from tests.unit.gateway.events import write_commit
 from tests.unit.gateway.stands import TOPIC_ID, Log, Stand, judge, toa5
 
 
-def commit(journal: Journal, batch: str) -> None:
-    journal.write_receipts(lambda writer: writer.committed(batch, 1, "id24", None, "irods://a/b", "path"))
+def commit(journal: Journal, close: BatchClosed) -> None:
+    journal.write_receipts(lambda writer: write_commit(writer, close))
 
 
 def refuse(journal: Journal, attempt: str, *, poison: bool = True) -> None:
@@ -76,7 +77,7 @@ def test_going_back_to_an_older_content_is_published_again_and_waits_for_a_recei
     for first in (1.0, 2.0, 1.0):
         stand.write("met.dat", toa5(5, first))
         gateway.step()
-        commit(gateway.journal, batch_of(stand.log.closes()[-1]))
+        commit(gateway.journal, stand.log.closes()[-1])
         if len(stand.log.closes()) < 3:
             assert gateway.journal.outcomes() == {"met.dat": "committed"}
     one, two, three = stand.log.closes()

@@ -1,26 +1,28 @@
-"""What comes back is matched by batch and remembered with the position, whatever is in the topics."""
+"""What comes back is matched by the close that it answers and remembered with the position, whatever is in the topics."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 import pytest
 
+from b2stream.batches.manifest import batch_of
 from b2stream.contracts import schemas
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import Letter
 from b2stream.contracts.messages import LogMessage
-from b2stream.contracts.records import BatchClosed
+from b2stream.contracts.records import BatchClosed, CoverageStarted
 from b2stream.errors import LostOffsets, Retryable
 from b2stream.programs.gateway.receipts import CHECK_EVERY_S, Receipts
-from tests.unit.gateway.events import commit_of, letter_of, message, replica_of, value_of
+from tests.unit.gateway.events import commit_of, letter_of, message, repeat_of, replica_of, value_of
 from tests.unit.gateway.stands import STATION, Stand
 
-COMMITS, REPLICAS, LETTERS = "test.commits", "test.replicas", "test.dead-letters"
+COMMITS, EVENTS, REPLICAS = "test.commits", "test.events", "test.replicas"
+LETTERS = "test.dead-letters"
 
 
 @dataclass
 class Topics:
-    """The three topics in memory. Offsets are places in the list."""
+    """The topics in memory. Offsets are places in the list."""
 
     messages: dict[str, list[LogMessage]] = field(default_factory=lambda: defaultdict(list))
     ids: dict[str, str] = field(default_factory=lambda: defaultdict(lambda: "first"))
@@ -108,9 +110,68 @@ def test_a_poison_letter_refuses_and_another_one_loses(
     assert (attempt.outcome, attempt.refused_reason, attempt.refused_detail) == ("refused", "bad_block", "in words")
 
 
+@pytest.mark.parametrize("order", [("bad_block", "hole"), ("hole", "bad_block")])
+def test_poison_wins_over_the_hole_that_it_left(
+    stand: Stand, topics: Topics, sent: BatchClosed, order: tuple[str, str]
+) -> None:
+    for reason in order:
+        topics.put(LETTERS, b"", letter=letter_of(sent, reason, poison=reason == "bad_block"))
+        reader(stand, topics).poll()
+    (attempt,) = stand.start().journal.batches()
+    assert (attempt.outcome, attempt.refused_reason) == ("refused", "bad_block")
+
+
 def test_a_commit_event_outweighs_letters(stand: Stand, topics: Topics, sent: BatchClosed) -> None:
     topics.put(LETTERS, b"", letter=letter_of(sent, "bad_block", poison=True))
     topics.put(COMMITS, value_of(commit_of(sent)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "committed"
+
+
+@pytest.fixture
+def changed_back(stand: Stand) -> list[BatchClosed]:
+    """A file that was sent, corrected, and changed back before any receipt came."""
+    gateway = stand.start()
+    for content in (b"first", b"other", b"first"):
+        stand.write("a.bin", content)
+        gateway.step()
+    closes = stand.log.closes()
+    assert batch_of(closes[0]) == batch_of(closes[2])
+    return closes
+
+
+def test_I1_the_commit_event_of_an_earlier_sending_is_no_receipt_of_a_later_one(
+    stand: Stand, topics: Topics, changed_back: list[BatchClosed]
+) -> None:
+    first, other, again = changed_back
+    topics.put(COMMITS, value_of(commit_of(first)))
+    topics.put(REPLICAS, value_of(replica_of(first)))
+    topics.put(COMMITS, value_of(commit_of(other)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "sent"
+    topics.put(EVENTS, value_of(repeat_of(again)))
+    topics.put(COMMITS, value_of(commit_of(first)))  # announced once more, as a repeat is
+    reader(stand, topics).poll()
+    assert outcome(stand) == "replicated", "the copies are those of the content, whichever close brought it"
+    assert [attempt.outcome for attempt in stand.start().journal.batches()] == ["committed", "replicated"]
+
+
+def test_a_commit_event_after_the_third_sending_is_not_its_receipt_either(
+    stand: Stand, topics: Topics, changed_back: list[BatchClosed]
+) -> None:
+    topics.put(EVENTS, value_of(repeat_of(replace(changed_back[2], attempt="f" * 32))))
+    topics.put(COMMITS, value_of(commit_of(changed_back[0])))
+    reader(stand, topics).poll()
+    assert outcome(stand) == "sent"
+    assert [attempt.name for attempt in stand.start().journal.outstanding()] == ["a.bin"]
+
+
+def test_events_that_answer_no_close_are_passed_over(stand: Stand, topics: Topics, sent: BatchClosed) -> None:
+    started = CoverageStarted(group=STATION, topic_id="t", partition=0, offset=0, append_time_us=None)
+    topics.put(EVENTS, value_of(started))
+    for close in ("no JSON", "[]", "{}"):
+        topics.put(EVENTS, value_of(replace(repeat_of(sent), close=close)))
+    topics.put(EVENTS, value_of(repeat_of(sent)))
     reader(stand, topics).poll()
     assert outcome(stand) == "committed"
 

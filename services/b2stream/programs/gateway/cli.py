@@ -1,33 +1,24 @@
 """`b2stream gateway`: publish a station's files; `receipts` and `retry` work on the journal, beside a running gateway or without one."""
 
 import json
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from b2stream import logs
-from b2stream.programs.gateway.journal import Attempt, Journal
+from b2stream.programs.gateway.ending import stop_on_signals
+from b2stream.programs.gateway.journal import Journal
+from b2stream.programs.gateway.listing import OUTCOMES, entries, print_entries
 from b2stream.programs.gateway.once import EXIT_NOT_IN_TIME, EXIT_REFUSED, Shown, Wait, run_once
 from b2stream.programs.gateway.publisher import Stopping
-from b2stream.programs.gateway.running import journal_path, opened, run
+from b2stream.programs.gateway.running import check_settings, journal_path, opened, run
 from b2stream.programs.gateway.watch import printable
 from b2stream.settings import Settings, load
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_OUTCOMES = {
-    "sending": "is being sent",
-    "sent": "sent",
-    "lost": "did not arrive, is sent again",
-    "refused": "refused",
-    "committed": "committed",
-    "replicated": "replicated (safe to delete)",
-}
 
 
 def _common(command: _Command) -> _Command:
@@ -67,8 +58,9 @@ def gateway(ctx: click.Context, /, once: bool, wait: str, timeout_s: float | Non
         return
     settings = _settings(options)
     logs.configure(settings.general.log_format, settings.general.log_level)
+    check_settings(settings)
     stop = threading.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop, settings.gateway.grace_s, EXIT_NOT_IN_TIME if once else 0)
     try:
         ctx.exit(_run_once(settings, stop, Wait(wait), timeout_s) if once else _run(settings, stop))
     except Stopping as stopped:
@@ -87,18 +79,15 @@ def receipts(ctx: click.Context, /, everything: bool, as_json: bool, **options: 
     Exit codes: 0 every file is committed, 1 some file is refused, 3 some file is not committed yet.
     """
     journal = _journal(ctx, options)
-    attempts = journal.batches()
-    if not everything:
-        attempts = sorted({attempt.name: attempt for attempt in attempts}.values(), key=lambda each: each.name)
+    found = entries(journal, everything=everything)
     if as_json:
-        document = {"station": journal.station, "files": [_json(attempt) for attempt in attempts]}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"station": journal.station, "files": found}, indent=2, ensure_ascii=False))
     else:
-        _print(attempts)
-    outcomes = {attempt.outcome for attempt in attempts}
-    if "refused" in outcomes:
+        print_entries(found)
+    states = {entry["state"] for entry in found}
+    if "refused" in states:
         ctx.exit(EXIT_REFUSED)
-    ctx.exit(0 if outcomes <= {"committed", "replicated"} else EXIT_NOT_IN_TIME)
+    ctx.exit(0 if states <= {"committed", "replicated"} else EXIT_NOT_IN_TIME)
 
 
 @gateway.command()
@@ -109,11 +98,12 @@ def retry(ctx: click.Context, /, name: str, **options: Any) -> None:
     """Send a file again that was refused or did not arrive; a running gateway does it at once, else the next one."""
     journal = _journal(ctx, options)
     name = printable(Path(name).name)
-    attempt = journal.published(name)
-    if attempt is None:
+    if journal.published(name) is None:
         raise click.ClickException(f"{name} was never sent (see `b2stream gateway receipts`)")
-    if attempt.outcome in ("committed", "replicated"):
-        click.echo(f"{name} is {_OUTCOMES[attempt.outcome]}: nothing to send again")
+    attempt = journal.latest(name)
+    outcome = "replicated" if attempt is None else attempt.outcome
+    if outcome in ("committed", "replicated"):
+        click.echo(f"{name} is {OUTCOMES[outcome]}: nothing to send again")
         return
     journal.ask_retry(name)
     click.echo(f"{name} will be sent again")
@@ -149,48 +139,3 @@ def _run_once(settings: Settings, stop: threading.Event, wait: Wait, timeout_s: 
     for name, why in report.unreadable.items():
         click.echo(f"cannot be read: {name}: {why}")
     return report.exit_code(wait)
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    def heard(number: int, _frame: Any) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)  # the second one ends it at once
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, heard)
-
-
-def _print(attempts: list[Attempt]) -> None:
-    table = Table("file", "series", "rows", "state", "where or why", box=None, pad_edge=False)
-    for attempt in attempts:
-        where = attempt.pid or attempt.path or ""
-        if attempt.outcome in ("refused", "lost"):
-            where = ": ".join(filter(None, (attempt.refused_reason or attempt.lost_reason, attempt.refused_detail)))
-        rows = str(attempt.close.rows) if attempt.close.opaque_reason is None else f"({attempt.close.opaque_reason})"
-        table.add_row(attempt.name, attempt.close.series, rows, _OUTCOMES[attempt.outcome], where)
-    Console().print(table)
-
-
-def _json(attempt: Attempt) -> dict[str, Any]:
-    close = attempt.close
-    return {
-        "file": attempt.name,
-        "state": attempt.outcome,
-        "safe_to_delete": attempt.outcome == "replicated",
-        "batch": attempt.batch,
-        "attempt": attempt.attempt,
-        "series": close.series,
-        "series_number": close.series_number if attempt.state != "cut" else None,
-        "rows": close.rows,
-        "size_bytes": close.raw_size_bytes,
-        "sha256": close.raw_sha256,
-        "opaque_reason": close.opaque_reason,
-        "id24": attempt.id24,
-        "pid": attempt.pid,
-        "path": attempt.path,
-        "url": attempt.url,
-        "second_url": attempt.second_url,
-        "reason": attempt.refused_reason or attempt.lost_reason,
-        "detail": attempt.refused_detail,
-        "sent_again": attempt.tries,
-    }

@@ -19,11 +19,16 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.errors import ConfigurationError
 from b2stream.programs.gateway.closing import close_digest, place
 from b2stream.programs.gateway.cutting import Cut
+from b2stream.programs.gateway.forgetting import forget
 from b2stream.programs.gateway.journal_lock import JournalFailed, JournalInUse, JournalLock, translated
 from b2stream.programs.gateway.journal_rows import (
+    FROM_VERSION_1,
     SCHEMA,
+    Archived,
     Attempt,
+    Content,
     ReceiptWriter,
+    archived_of,
     attempt_of,
     close_text,
     cuts_text,
@@ -31,13 +36,22 @@ from b2stream.programs.gateway.journal_rows import (
 )
 from b2stream.programs.gateway.watch import Signature
 
-__all__ = ["Attempt", "Journal", "JournalFailed", "JournalInUse", "JournalLock", "ReceiptWriter", "now_us"]
+__all__ = [
+    "Archived",
+    "Attempt",
+    "Content",
+    "Journal",
+    "JournalFailed",
+    "JournalInUse",
+    "JournalLock",
+    "ReceiptWriter",
+    "now_us",
+]
 
-VERSION = 1
+VERSION = 2
 _BUSY_S = 15.0
 _ATTEMPT = """
-SELECT attempts.*, receipts.committed_at_us, receipts.replicated_at_us, receipts.id24, receipts.pid, receipts.url,
-       receipts.path, receipts.second_url
+SELECT attempts.*, receipts.replicated_at_us, receipts.id24, receipts.pid, receipts.url, receipts.path, receipts.second_url
 FROM attempts LEFT JOIN receipts USING (batch)
 """
 _LATEST = "SELECT max(place) FROM attempts WHERE state IN ('closing', 'closed') GROUP BY name"
@@ -66,9 +80,10 @@ class Journal:
             self._db.execute("PRAGMA synchronous=FULL")
         with self._written():
             if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
-                for statement in SCHEMA.split(";"):
-                    self._db.execute(statement)
+                self._run(SCHEMA)
                 self._db.execute("INSERT INTO facts VALUES ('version', ?)", (str(VERSION),))
+            elif self._fact("version") == "1":
+                self._run(FROM_VERSION_1)
             if self._fact("station") is None and station is not None:
                 self._db.execute("INSERT INTO facts VALUES ('station', ?)", (station,))
         if self._fact("version") != str(VERSION):
@@ -108,15 +123,21 @@ class Journal:
         """The attempt of a file whose blocks are being published."""
         return self._one(_ATTEMPT + "WHERE name = ? AND state = 'cut' ORDER BY place DESC", (name,))
 
-    def published(self, name: str) -> Attempt | None:
-        """The latest content published under a name: its latest attempt with a close."""
+    def latest(self, name: str) -> Attempt | None:
+        """The latest attempt with a close under a name; None also where it is archived and forgotten."""
         return self._one(_ATTEMPT + "WHERE name = ? AND state IN ('closing', 'closed') ORDER BY place DESC", (name,))
 
-    def accepted(self, name: str) -> Attempt | None:
+    def published(self, name: str) -> Content | None:
+        """The latest content published under a name."""
+        attempt = self.latest(name)
+        return self._archived_content(name) if attempt is None else attempt.content
+
+    def accepted(self, name: str) -> Content | None:
         """The same, passing over content that was refused: what a new content replaces."""
         condition = "WHERE name = ? AND state IN ('closing', 'closed') AND "
         accepted = "(refused_reason IS NULL OR committed_at_us IS NOT NULL) ORDER BY place DESC"
-        return self._one(_ATTEMPT + condition + accepted, (name,))
+        attempt = self._one(_ATTEMPT + condition + accepted, (name,))
+        return self._archived_content(name) if attempt is None else attempt.content
 
     def superseded_by_next(self, name: str, resent_batch: str | None) -> tuple[str, ...]:
         """Attempts that the next close under this name makes void: unfinished ones, and of a batch sent again those without a commit."""
@@ -168,8 +189,6 @@ class Journal:
             self._db.executemany(
                 "UPDATE attempts SET superseded = 1 WHERE attempt = ?", [(each,) for each in close.supersedes]
             )
-            # Sent once more, a batch needs a new receipt: the close that makes it current again has to arrive, too.
-            self._db.execute("DELETE FROM receipts WHERE batch = ?", (attempt.batch,))
             self._db.execute("UPDATE attempts SET retry = 0 WHERE name = ?", (attempt.name,))
             self._note_signature(attempt.name, signature)
         return close
@@ -219,12 +238,23 @@ class Journal:
     def outcomes(self) -> dict[str, str]:
         """By name, what became of the latest content: as `Attempt.outcome`, without reading the closes."""
         rows = self._read(_OUTCOMES + f"WHERE place IN ({_LATEST})")
-        return {row["name"]: outcome_of(row) for row in rows}
+        forgotten = {row["name"]: "replicated" for row in self._read("SELECT name FROM archived")}
+        return forgotten | {row["name"]: outcome_of(row) for row in rows}
 
     def batches(self) -> list[Attempt]:
         """Of each content of each name the latest attempt, unfinished ones included, in the order of publishing."""
         latest = "SELECT max(place) FROM attempts WHERE state != 'void' GROUP BY name, batch"
         return self._many(_ATTEMPT + f"WHERE place IN ({latest}) ORDER BY place")
+
+    def archived(self) -> list[Archived]:
+        """Files of which nothing else is known any more, by name."""
+        rows = self._read("SELECT * FROM archived WHERE name NOT IN (SELECT name FROM attempts) ORDER BY name")
+        return [archived_of(row) for row in rows]
+
+    def forget(self, older_than_s: float) -> int:
+        """Forget attempts that were closed so long ago and have both receipts; gives how many."""
+        with self._written():
+            return forget(self._db, self._clock() - round(older_than_s * 1e6))
 
     def ask_retry(self, name: str) -> None:
         """Someone wants this file sent again."""
@@ -266,6 +296,15 @@ class Journal:
             # An inode may be an unsigned 64-bit number, which SQLite has not: it is text.
             (name, signature.size_bytes, signature.modified_ns, signature.changed_ns, str(signature.inode)),
         )
+
+    def _archived_content(self, name: str) -> Content | None:
+        for row in self._read("SELECT * FROM archived WHERE name = ?", (name,)):
+            return archived_of(row).content
+        return None
+
+    def _run(self, script: str) -> None:
+        for statement in script.split(";"):  # `executescript` would commit first
+            self._db.execute(statement)
 
     def _fact(self, name: str) -> str | None:
         for row in self._read("SELECT value FROM facts WHERE name = ?", (name,)):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from b2stream.contracts.records import BatchClosed
+from b2stream.contracts.records import BatchClosed, Relation
 from b2stream.programs.gateway.cutting import Cut
 
 SCHEMA = """
@@ -30,22 +30,69 @@ CREATE TABLE attempts (
     topic_id TEXT, close_offset INTEGER, closed_at_us INTEGER,
     lost_reason TEXT, lost_at_us INTEGER,
     refused_reason TEXT, refused_detail TEXT,
-    passed_at_us INTEGER
+    passed_at_us INTEGER,
+    committed_at_us INTEGER
 );
 CREATE INDEX attempts_by_name ON attempts (name, place);
 CREATE INDEX attempts_by_batch ON attempts (batch, place);
 CREATE TABLE receipts (
-    batch TEXT PRIMARY KEY,
-    committed_at_us INTEGER, id24 TEXT, pid TEXT, url TEXT, path TEXT,
-    replicated_at_us INTEGER, second_url TEXT
+    batch TEXT PRIMARY KEY, id24 TEXT, pid TEXT, url TEXT, path TEXT, replicated_at_us INTEGER, second_url TEXT
 );
 CREATE TABLE positions (topic TEXT PRIMARY KEY, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL);
+CREATE TABLE archived (
+    name TEXT PRIMARY KEY, batch TEXT NOT NULL, raw_sha256 TEXT NOT NULL, relation TEXT,
+    series TEXT NOT NULL, row_count INTEGER NOT NULL, size_bytes INTEGER NOT NULL, opaque_reason TEXT,
+    id24 TEXT, pid TEXT, path TEXT
+);
+"""
+"""`attempts.committed_at_us` is the answer to this very close; where the batch lies, and whether its second copy does, is one for all
+attempts of a batch. `archived` is what stays of names whose attempts are forgotten."""
+
+FROM_VERSION_1 = """
+ALTER TABLE attempts ADD COLUMN committed_at_us INTEGER;
+UPDATE attempts SET committed_at_us = (SELECT committed_at_us FROM receipts WHERE receipts.batch = attempts.batch);
+ALTER TABLE receipts RENAME TO receipts_1;
+CREATE TABLE receipts (
+    batch TEXT PRIMARY KEY, id24 TEXT, pid TEXT, url TEXT, path TEXT, replicated_at_us INTEGER, second_url TEXT
+);
+INSERT INTO receipts SELECT batch, id24, pid, url, path, replicated_at_us, second_url FROM receipts_1;
+DROP TABLE receipts_1;
+CREATE TABLE archived (
+    name TEXT PRIMARY KEY, batch TEXT NOT NULL, raw_sha256 TEXT NOT NULL, relation TEXT,
+    series TEXT NOT NULL, row_count INTEGER NOT NULL, size_bytes INTEGER NOT NULL, opaque_reason TEXT,
+    id24 TEXT, pid TEXT, path TEXT
+);
+UPDATE facts SET value = '2' WHERE name = 'version';
 """
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """One content of a file: its batch, its digest, and how it stands to an earlier one."""
+
+    batch: str
+    raw_sha256: str
+    relation: Relation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What is still known of a file whose attempts are forgotten: it has both receipts."""
+
+    name: str
+    series: str
+    row_count: int
+    size_bytes: int
+    opaque_reason: str | None
+    content: Content
+    id24: str | None
+    pid: str | None
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt as the journal has it, with the receipts of its batch. Times in microseconds since 1970, by this computer's clock."""
+    """One attempt as the journal has it, with where its batch lies. Times in microseconds since 1970, by this computer's clock."""
 
     attempt: str
     name: str
@@ -72,6 +119,10 @@ class Attempt:
     second_url: str | None
 
     @property
+    def content(self) -> Content:
+        return Content(self.batch, self.close.raw_sha256, self.close.relation)
+
+    @property
     def outcome(self) -> str:
         """sending (also: to be sent again), sent, lost, refused, committed or replicated."""
         names = ("state", "retry", "refused_reason", "lost_reason", "committed_at_us", "replicated_at_us")
@@ -79,10 +130,8 @@ class Attempt:
 
 
 def outcome_of(row: Mapping[str, Any] | sqlite3.Row) -> str:
-    if row["replicated_at_us"] is not None:
-        return "replicated"
     if row["committed_at_us"] is not None:
-        return "committed"
+        return "committed" if row["replicated_at_us"] is None else "replicated"
     if row["retry"]:
         return "sending"
     if row["refused_reason"] is not None:
@@ -98,6 +147,13 @@ def attempt_of(row: sqlite3.Row) -> Attempt:
     values["cuts"] = tuple(Cut(*pair) for pair in json.loads(row["cuts"] or "[]"))
     values["retry"] = bool(row["retry"])
     return Attempt(**values)
+
+
+def archived_of(row: sqlite3.Row) -> Archived:
+    relation = row["relation"] and Relation(**json.loads(row["relation"]))
+    content = Content(row["batch"], row["raw_sha256"], relation)
+    values = {key: row[key] for key in Archived.__dataclass_fields__ if key != "content"}
+    return Archived(content=content, **values)
 
 
 def close_text(close: BatchClosed) -> str:
@@ -119,13 +175,21 @@ class ReceiptWriter:
         """Whether this gateway sent a batch."""
         return self._db.execute("SELECT 1 FROM attempts WHERE batch = ?", (batch,)).fetchone() is not None
 
-    def committed(self, batch: str, at_us: int, id24: str, pid: str | None, url: str, path: str) -> None:
-        """A commit event."""
+    def committed(
+        self, batch: str, attempt: str, at_us: int, *, id24: str, pid: str | None, url: str, path: str
+    ) -> None:
+        """A commit event. It answers the close of the attempt that it names, and no later one of the same batch."""
         self._db.execute(
-            "INSERT INTO receipts (batch, committed_at_us, id24, pid, url, path) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (batch) DO UPDATE SET committed_at_us = excluded.committed_at_us, id24 = excluded.id24, "
-            "pid = excluded.pid, url = excluded.url, path = excluded.path",
-            (batch, at_us, id24, pid, url, path),
+            "INSERT INTO receipts (batch, id24, pid, url, path) VALUES (?, ?, ?, ?, ?) ON CONFLICT (batch) DO UPDATE "
+            "SET id24 = excluded.id24, pid = excluded.pid, url = excluded.url, path = excluded.path",
+            (batch, id24, pid, url, path),
+        )
+        self.answered(batch, attempt, at_us)
+
+    def answered(self, batch: str, attempt: str, at_us: int) -> None:
+        """The close of this attempt is recorded and its batch is durable; also where the batch was there before (a repeat)."""
+        self._db.execute(
+            "UPDATE attempts SET committed_at_us = ? WHERE batch = ? AND attempt = ?", (at_us, batch, attempt)
         )
 
     def replicated(self, batch: str, at_us: int, second_url: str) -> None:
@@ -135,14 +199,27 @@ class ReceiptWriter:
         )
 
     def letter(self, attempt: str, batch: str, reason: str, detail: str, *, poison: bool) -> bool:
-        """A dead letter that names an attempt or a batch; False where it is none of ours."""
-        columns = "refused_reason = ?, refused_detail = ?" if poison else "lost_reason = ?, lost_at_us = ?"
-        values = (reason, detail if poison else self._now_us)
-        unset = "refused_reason IS NULL" if poison else "lost_reason IS NULL"
+        """A dead letter that names an attempt or a batch; False where it is none of ours. The first one of each kind stays.
+
+        One damaged block gives two kinds of letters: poison for itself, and others for the hole that it left. Poison wins, also where
+        it is read so late that the content was sent again for the hole: it can never succeed.
+        """
         which = "attempt = ?" if attempt else "place = (SELECT max(place) FROM attempts WHERE batch = ?)"
-        found = self._db.execute(f"SELECT 1 FROM attempts WHERE {which}", (attempt or batch,)).fetchone()  # noqa: S608
-        self._db.execute(f"UPDATE attempts SET {columns} WHERE {which} AND {unset}", (*values, attempt or batch))  # noqa: S608
-        return found is not None
+        named = attempt or batch
+        found = self._db.execute(f"SELECT * FROM attempts WHERE {which}", (named,)).fetchone()  # noqa: S608
+        if found is None:
+            return False
+        if not poison:
+            update = "UPDATE attempts SET lost_reason = ?, lost_at_us = ? WHERE place = ? AND lost_reason IS NULL"
+            self._db.execute(update, (reason, self._now_us, found["place"]))
+        elif found["refused_reason"] is None:
+            self._db.execute(
+                "UPDATE attempts SET refused_reason = ?, refused_detail = ? WHERE refused_reason IS NULL AND "
+                # Those sent again by themselves; one that somebody asked for (tries = 0) has a chance of its own.
+                "(place = ? OR (place > ? AND batch = ? AND tries > 0))",
+                (reason, detail, found["place"], found["place"], found["batch"]),
+            )
+        return True
 
     def read_up_to(self, topic: str, topic_id: str, next_offset: int) -> None:
         """Everything of a topic before this offset is written."""

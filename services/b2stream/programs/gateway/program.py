@@ -34,7 +34,8 @@ class ReceiptsLike(Protocol):
 
 @dataclass(slots=True)
 class Gateway:
-    """Publishes the files of one folder for one station. `topic_id` tells which topic a close went to; `beat` says that work goes on."""
+    """Publishes the files of one folder for one station. `topic_id` tells which topic a close went to; `beat` says that work goes on;
+    `forget` lets the journal forget what it need not know."""
 
     station: Station
     journal: Journal
@@ -46,6 +47,7 @@ class Gateway:
     block_bytes: int = 262_144
     window_s: int = 1_800
     beat: Callable[[], None] = lambda: None
+    forget: Callable[[], None] = lambda: None
     new_attempt: Callable[[], str] = lambda: secrets.token_hex(16)
     present: dict[str, Seen] = field(default_factory=dict)
     unsettled: dict[str, Seen] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Gateway:
             self.receipts.poll()
         if self.outstanding is not None:
             self._send_again(self.outstanding.due())
+        self.forget()
 
     def is_taken(self, name: str) -> bool:
         """Whether a file of the folder was published as it looks now."""
@@ -113,7 +116,7 @@ class Gateway:
             self._send(unfinished, prepared)
             return
         published = self.journal.published(seen.name)
-        if published is not None and published.close.raw_sha256 == snapshot.raw_sha256:
+        if published is not None and published.raw_sha256 == snapshot.raw_sha256:
             if unfinished is not None:
                 self.journal.give_up(unfinished.attempt)
             self.journal.unchanged(seen.name, seen.signature)
@@ -216,7 +219,7 @@ class Gateway:
         before = self.journal.accepted(name)
         if before is None:
             return None
-        return before.close.relation if before.batch == batch else Relation("replaces", before.batch)
+        return before.relation if before.batch == batch else Relation("replaces", before.batch)
 
     def _batch(self, prepared: Prepared) -> str:
         snapshot = prepared.snapshot

@@ -1,9 +1,13 @@
-"""What comes back: commit events, replica events and dead letters of this station, read without a group and matched by batch id.
+"""What comes back to this station: commit events, repeats, replica events and dead letters, read without a group.
+
+A commit event answers the close of the attempt that it names. A close of a batch that is archived already (a file corrected and then
+changed back; a journal that was lost) is answered by `BatchRepeated`, which the processor publishes once that batch verifies.
 
 Where reading stands is in the journal, in one transaction with what was read. A topic that is new to the journal is read from its
 beginning. Messages of other stations in the same partition are passed over by their key, unread.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -14,11 +18,11 @@ from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import read_letter
 from b2stream.contracts.messages import LogMessage
-from b2stream.contracts.records import BatchCommitted, BatchReplicated
+from b2stream.contracts.records import BatchCommitted, BatchRepeated, BatchReplicated
 from b2stream.errors import LostOffsets, Poison, Retryable
 from b2stream.programs.gateway.journal import Journal, ReceiptWriter
 
-TOPICS = (topics.COMMITS, topics.REPLICAS, topics.DEAD_LETTERS)
+TOPICS = (topics.COMMITS, topics.EVENTS, topics.REPLICAS, topics.DEAD_LETTERS)
 MOST_AT_ONCE = 500
 NOTE_POSITION_EVERY = 10_000
 CHECK_EVERY_S = 60.0
@@ -45,7 +49,7 @@ class _Reader:
 
 @dataclass(slots=True)
 class Receipts:
-    """Reads the three topics. `open_consumer(topic name, offset or None)` makes a consumer of the station's partition."""
+    """Reads the topics. `open_consumer(topic name, offset or None)` makes a consumer of the station's partition."""
 
     journal: Journal
     station: str
@@ -139,6 +143,9 @@ class Receipts:
             framed = self.framing.unframe(message.value)
             if topic is topics.COMMITS:
                 _take_commit(BatchCommitted.from_framed(framed), writer)
+            elif topic is topics.EVENTS:
+                if framed.schema.name == BatchRepeated.SCHEMA:
+                    _take_repeat(BatchRepeated.from_framed(framed), message.appended_at_us, writer)
             else:
                 replica = BatchReplicated.from_framed(framed)
                 _take_commit(replica.commit, writer)
@@ -150,8 +157,24 @@ class Receipts:
 
 def _take_commit(commit: BatchCommitted, writer: ReceiptWriter) -> None:
     if writer.knows(commit.batch):
-        writer.committed(commit.batch, commit.committed_at_us, commit.id24, commit.pid, commit.url, commit.path)
+        writer.committed(
+            commit.batch,
+            commit.attempt,
+            commit.committed_at_us,
+            id24=commit.id24,
+            pid=commit.pid,
+            url=commit.url,
+            path=commit.path,
+        )
         log.info("committed", extra={"facts": {"name": commit.name, "series": commit.series, "path": commit.path}})
+
+
+def _take_repeat(repeat: BatchRepeated, at_us: int, writer: ReceiptWriter) -> None:
+    try:
+        attempt = json.loads(repeat.close)["attempt"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Poison(f"BatchRepeated: its close is no close: {error!r}", reason="bad_close") from error
+    writer.answered(repeat.batch, str(attempt), at_us)
 
 
 def _take_letter(message: LogMessage, writer: ReceiptWriter) -> None:

@@ -15,6 +15,7 @@ from b2stream.kafka import Brokers, Producer, addresses, wait_until_answers
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.cluster import CLIENT_ID, Cluster
+from b2stream.programs.gateway.forgetting import Forgetting
 from b2stream.programs.gateway.journal import Journal, JournalLock
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.program import Gateway
@@ -127,6 +128,7 @@ def opened(
             block_bytes=settings.gateway.block_bytes,
             window_s=settings.gateway.window_s,
             beat=health.beat,
+            forget=Forgetting(journal, settings.gateway.keep_receipts_days).now_and_then,
         )
         health.ready()
         yield gateway, health

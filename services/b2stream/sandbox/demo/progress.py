@@ -106,5 +106,5 @@ def _signature(file: Path) -> Signature | None:
 
 
 def _why(journal: Journal, name: str) -> str:
-    attempt = journal.published(name)
+    attempt = journal.latest(name)
     return "" if attempt is None else f"{attempt.refused_reason}: {attempt.refused_detail}"
