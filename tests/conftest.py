@@ -10,9 +10,10 @@ import pytest
 
 from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.zone.process import EmbeddedZone
+from tests import java
 
 REPOSITORY = Path(__file__).parent.parent
-KAFKA_FIXTURES = {"kafka_broker", "kafka_bootstrap"}
+KAFKA_FIXTURES = {"quick_java"}  # whoever starts a broker asks for it, if only by way of another fixture
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores SIGINT for what it runs in the background, and every child would inherit that: Ctrl-C could not be tested.
@@ -27,12 +28,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """The broker that all tests of this run share; a test that stops, kills or freezes one starts its own."""
+def quick_java(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every broker of this run starts with its classes loaded already; they are kept for the next run."""
+    scratch = tmp_path_factory.mktemp("java")
+    cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)  # an option leaves it out
+    kept = cache.mkdir("java") if cache is not None else scratch
+    java.use_archive(kept, scratch)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(quick_java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """The broker that all tests of this run share; a test that stops, kills or freezes one asks for `breakable_broker`."""
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"))
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def _breakable_broker(quick_java: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    broker = KafkaBroker(tmp_path_factory.mktemp("breakable-kafka"))
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def breakable_broker(_breakable_broker: KafkaBroker) -> Iterator[KafkaBroker]:
+    """A broker that a test may stop, kill and freeze: the next one finds it running. Use topics that start with `community`."""
+    if not _breakable_broker.running:
+        _breakable_broker.start()
+    yield _breakable_broker
+    _breakable_broker.thaw()
 
 
 @pytest.fixture(scope="session")

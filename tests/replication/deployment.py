@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
@@ -28,6 +27,7 @@ from b2stream.kafka import Consumer, Delivered, LogRange, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox.ports import free_port
 from b2stream.sandbox.zone.process import EmbeddedZone
+from tests import pages
 from tests.replication.batches import archive, event_header_list, event_value
 from tests.waiting import PATIENCE_S, until
 
@@ -59,13 +59,7 @@ class Running:
 
     def metric(self, name: str) -> float:
         """A number from /metrics; NaN while the page does not answer or has none."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
-                lines = answer.read().decode().splitlines()
-        except OSError:
-            return float("nan")
-        found = [line for line in lines if line.startswith((name + " ", name + "{"))]
-        return sum(float(line.rpartition(" ")[2]) for line in found) if found else float("nan")
+        return pages.metric(self.port, name)
 
     def most_memory_bytes(self) -> int:
         """The most that the process ever held in memory."""

@@ -1,11 +1,10 @@
-"""A station per test, on the shared broker or on one of its own."""
+"""A station per test, on the shared broker or on the one that may be broken."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from b2stream.sandbox.kafka import KafkaBroker
 from tests.integration.gateway.stations import StationStand
 
 
@@ -31,12 +30,3 @@ def station(stations: Callable[[str, str], StationStand], kafka_bootstrap: str, 
     made = stations(kafka_bootstrap, community)
     made.make_topics()
     return made
-
-
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """A broker that this test may freeze, stop and start."""
-    broker = KafkaBroker(tmp_path / "kafka")
-    broker.start()
-    yield broker
-    broker.kill()

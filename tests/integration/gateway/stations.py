@@ -11,7 +11,10 @@ from b2stream.contracts import topics
 from b2stream.contracts.partitions import partition_of
 from b2stream.kafka import read_range
 from b2stream.kafka.admin import Admin
+from b2stream.programs.gateway.journal import Journal
+from b2stream.programs.gateway.running import JOURNAL
 from tests.unit.gateway.stands import STATION, Log
+from tests.waiting import PATIENCE_S
 
 PARTITIONS = 3
 COMMAND = [sys.executable, "-c", "from b2stream.cli import main; main()"]
@@ -83,6 +86,17 @@ class StationStand:
             check=False,
         )
 
+    def outcomes(self) -> list[str]:
+        """What the journal says became of the files, in alphabetical order."""
+        file = self.folder / JOURNAL
+        if not file.exists():
+            return []
+        journal = Journal(file)
+        try:
+            return sorted(journal.outcomes().values())
+        finally:
+            journal.close_file()
+
     def said(self) -> str:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
@@ -100,4 +114,4 @@ class StationStand:
             if process.poll() is None:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
-            process.wait(20)
+            process.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""Helpers for tests of the edge to Kafka: a topic of one's own, and a broker that may be frozen."""
+"""Helpers for tests of the edge to Kafka: a topic of one's own, clients that are closed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,17 +9,7 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.topics import MEASUREMENTS
 from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
-from b2stream.sandbox.kafka import KafkaBroker
 from tests.waiting import PATIENCE_S, until
-
-
-@pytest.fixture(scope="module")
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker for tests that freeze it; they must thaw it again."""
-    broker = KafkaBroker(tmp_path_factory.mktemp("frozen-kafka"))
-    broker.start()
-    yield broker
-    broker.kill()
 
 
 @pytest.fixture

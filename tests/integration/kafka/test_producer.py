@@ -21,13 +21,13 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def frozen(own_broker: KafkaBroker, community: str) -> Iterator[str]:
+def frozen(breakable_broker: KafkaBroker, community: str) -> Iterator[str]:
     """A topic of a broker that is frozen now."""
     name = f"{community}.frozen"
-    Admin(own_broker.bootstrap).create_topic(name, 1, 1, {})
-    own_broker.freeze()
+    Admin(breakable_broker.bootstrap).create_topic(name, 1, 1, {})
+    breakable_broker.freeze()
     yield name
-    own_broker.thaw()
+    breakable_broker.thaw()
 
 
 def test_a_message_lies_where_its_future_says_with_key_headers_and_append_time(
@@ -75,23 +75,23 @@ def test_a_partition_that_is_not_there_is_a_wrong_configuration_with_its_cure(pr
 
 
 def test_I1_while_kafka_is_frozen_messages_wait_and_arrive_once_and_in_order_afterwards(
-    own_broker: KafkaBroker, frozen: str, consumer: Consumers
+    breakable_broker: KafkaBroker, frozen: str, consumer: Consumers
 ) -> None:
-    producer = Producer(own_broker.bootstrap, "patient")
+    producer = Producer(breakable_broker.bootstrap, "patient")
     try:
         futures = [producer.publish(frozen, 0, b"k", str(number).encode(), []) for number in range(50)]
         assert producer.flush(3.0) == 50
         assert not any(future.done() for future in futures)
-        own_broker.thaw()
+        breakable_broker.thaw()
         assert [future.result(PATIENCE_S).offset for future in futures] == list(range(50))
     finally:
         producer.close()
-    found = read(consumer(frozen, own_broker.bootstrap), 50)
+    found = read(consumer(frozen, breakable_broker.bootstrap), 50)
     assert [message.value for message in found] == [str(number).encode() for number in range(50)]
 
 
-def test_I10_what_waits_is_limited_and_then_publish_waits_too(own_broker: KafkaBroker, frozen: str) -> None:
-    producer = Producer(own_broker.bootstrap, "bounded", buffer_bytes=MIB)
+def test_I10_what_waits_is_limited_and_then_publish_waits_too(breakable_broker: KafkaBroker, frozen: str) -> None:
+    producer = Producer(breakable_broker.bootstrap, "bounded", buffer_bytes=MIB)
     handed_over: list[int] = []
 
     def publish_much() -> None:
@@ -106,18 +106,18 @@ def test_I10_what_waits_is_limited_and_then_publish_waits_too(own_broker: KafkaB
         thread.join(1.0)
         assert thread.is_alive(), "it does not take more than its buffer holds"
         assert len(handed_over) <= 11
-        own_broker.thaw()
+        breakable_broker.thaw()
         thread.join(PATIENCE_S)
         assert len(handed_over) == 30
         assert producer.flush(PATIENCE_S) == 0
     finally:
-        own_broker.thaw()
+        breakable_broker.thaw()
         thread.join(PATIENCE_S)
         producer.close()
 
 
-def test_closing_gives_up_what_nobody_acknowledged_and_says_so(own_broker: KafkaBroker, frozen: str) -> None:
-    producer = Producer(own_broker.bootstrap, "closed")
+def test_closing_gives_up_what_nobody_acknowledged_and_says_so(breakable_broker: KafkaBroker, frozen: str) -> None:
+    producer = Producer(breakable_broker.bootstrap, "closed")
     future = producer.publish(frozen, 0, b"k", b"v", [])
     began = time.monotonic()
     producer.close(timeout_s=0.5)

@@ -1,0 +1,36 @@
+"""Consumer groups whose members were killed: Kafka waits for their sessions (10 s) before others get their partitions."""
+
+import socket
+import struct
+
+from confluent_kafka.admin import AdminClient
+
+from tests.waiting import PATIENCE_S
+
+_LEAVE_GROUP, _VERSION, _CORRELATION = 13, 1, 1
+
+
+def end_sessions(bootstrap: str, group: str) -> int:
+    """Let a group forget all members that it has, as if their sessions had run out; how many there were.
+
+    librdkafka offers this for static members only. The request is LeaveGroup of Kafka's protocol, one for each member.
+    """
+    described = (
+        AdminClient({"bootstrap.servers": bootstrap}).describe_consumer_groups([group])[group].result(PATIENCE_S)
+    )
+    with socket.create_connection((described.coordinator.host, described.coordinator.port), PATIENCE_S) as connection:
+        answers = connection.makefile("rb")
+        for member in described.members:
+            request = struct.pack(">hhi", _LEAVE_GROUP, _VERSION, _CORRELATION)
+            request += b"".join(
+                struct.pack(">h", len(text)) + text for text in map(_utf8, ("", group, member.member_id))
+            )
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            (length,) = struct.unpack(">i", answers.read(4))
+            _, _, error = struct.unpack(">iih", answers.read(length))
+            assert error == 0, f"{member.member_id} could not leave {group}: error {error}"
+    return len(described.members)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode()
