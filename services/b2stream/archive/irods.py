@@ -7,7 +7,7 @@ never used twice; the move to the final path creates or fails; the one unlink is
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from irods import keywords
@@ -17,6 +17,8 @@ from irods.message import RErrorStack
 from irods.models import Collection, DataObject
 
 from b2stream.archive import irods_errors as codes
+from b2stream.archive.attributes import Attributes
+from b2stream.archive.irods_attributes import ObjectAttributes
 from b2stream.archive.irods_catalogue import Catalogue, checksum_text, equal, one_of, pattern, state_of
 from b2stream.archive.irods_session import Link, Links
 from b2stream.archive.irods_transfer import patience_s, write_options
@@ -42,6 +44,8 @@ class IrodsStore:
         self._timeout_s = timeout_s
         self._links = Links(location, timeout_s)
         self._catalogue = Catalogue(location, self._links, centre)
+        elsewhere = location.zone if location.user_zone != location.zone else None
+        self._attributes = ObjectAttributes(self._links, self._catalogue, elsewhere, centre)
 
     @property
     def centre(self) -> str:
@@ -191,6 +195,12 @@ class IrodsStore:
         if computed is None:
             raise DamagedObject(f"{self.url(path)}: {complaint}")
         return base64.b64decode(computed[1]).hex()
+
+    def attributes(self, path: str) -> Attributes:
+        return self._attributes.read(self._placed_path(path))
+
+    def set_attributes(self, path: str, attributes: Mapping[str, str]) -> None:
+        self._attributes.set(self._placed_path(path), attributes)
 
     def list(self, folder: str = "") -> Iterator[ObjectState]:
         top = self._placed_path(folder) if folder else self._location.root

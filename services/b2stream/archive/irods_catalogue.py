@@ -60,17 +60,18 @@ class Catalogue:
     def replicas_by_path(self, *conditions: Any) -> dict[str, list[Replica]]:
         """One query, all its pages at once; rows are replicas. What `like` gave too much of is for the caller to leave out."""
         by_path: dict[str, list[Replica]] = {}
-        for row in self._rows(self._replicas, conditions):
+        for row in self.rows(self._replicas, conditions):
             collection, name, size, checksum, status, number, modified = row
             replica = Replica(collection, name, int(size), checksum, status, int(number), int(modified))
             by_path.setdefault(f"{collection}/{name}", []).append(replica)
         return by_path
 
     def collections_in(self, collection: str) -> list[str]:
-        rows = self._rows(self._collections, (equal(Collection.parent_name, collection),))
+        rows = self.rows(self._collections, (equal(Collection.parent_name, collection),))
         return sorted(name for name, parent in rows if parent == collection)
 
-    def _rows(self, question: messages.Question, conditions: Iterable[Any]) -> list[tuple[str, ...]]:
+    def rows(self, question: messages.Question, conditions: Iterable[Any]) -> list[tuple[str, ...]]:
+        """All rows of a question, all pages at once."""
         asked = [(each.query_key.icat_id, f"{each.op} {each.irods_value}") for each in conditions]
         link = self._links.of_this_thread()
 

@@ -7,9 +7,10 @@ scripts one call, `available` switches the centre off, `before_call` lets a test
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from b2stream.archive.attributes import Attributes, clean
 from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
 from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject, Retryable, Stuck
 
@@ -21,6 +22,7 @@ class _Stored:
     size_bytes: int  # as the catalogue says
     sha256: str | None
     modified_s: float
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def state(self, path: str) -> ObjectState:
         return ObjectState(path, self.status, self.size_bytes, self.sha256, self.modified_s)
@@ -224,6 +226,24 @@ class MemoryStore:
         if stored.status is not ReplicaStatus.GOOD:
             raise DamagedObject(f"{self.url(path)} is {stored.status.value}")
         return hashlib.sha256(stored.content).hexdigest()
+
+    def attributes(self, path: str) -> Attributes:
+        failure = self._enter("attributes", path)
+        _leave(failure)
+        with self._lock:
+            if path not in self._placed:
+                raise MissingObject(self.url(path))
+            values = {name: (value,) for name, value in self._placed[path].attributes.items()}
+        return Attributes(values, (self._centre,))
+
+    def set_attributes(self, path: str, attributes: Mapping[str, str]) -> None:
+        failure = self._enter("set_attributes", path)
+        with self._lock:
+            stored = self._placed.get(path)
+            if stored is None:
+                raise MissingObject(self.url(path))
+            self._placed[path] = replace(stored, attributes={**stored.attributes, **clean(attributes)})
+        _leave(failure)
 
     def list(self, folder: str = "") -> Iterator[ObjectState]:
         failure = self._enter("list", folder)

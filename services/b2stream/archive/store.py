@@ -7,10 +7,12 @@ Each method raises only errors of `b2stream.errors`: `Retryable` (nobody answere
 (it may or may not have been done), `Stuck` (refused), `Fatal` (credentials, configuration).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from b2stream.archive.attributes import Attributes
 
 Chunk = bytes | bytearray | memoryview
 
@@ -116,6 +118,17 @@ class ObjectStore(Protocol):
 
     def recompute_sha256(self, path: str) -> str:
         """Let the centre read the stored bytes again and hash them; hex. Raises DamagedObject, MissingObject."""
+        ...
+
+    def attributes(self, path: str) -> Attributes:
+        """The attributes (AVUs) of an object at a final path. Raises MissingObject."""
+        ...
+
+    def set_attributes(self, path: str, attributes: Mapping[str, str]) -> None:
+        """Give each of these attributes this one value, all of them or none; others stay. Raises MissingObject.
+
+        They are kept as `attributes.clean` makes them. An object's bytes, checksum and path do not change.
+        """
         ...
 
     def list(self, folder: str = "") -> Iterator[ObjectState]:
