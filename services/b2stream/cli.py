@@ -19,6 +19,7 @@ _COMMANDS = {
     "offsets": ("b2stream.programs.processor.offsets:offsets", "Show a group's offsets, or accept a loss."),
     "processor": ("b2stream.programs.processor.cli:processor", "Assemble batches and commit them at the first centre."),
     "reannounce": ("b2stream.programs.audit.reannounce_cli:command", "Make commit events again from the manifests."),
+    "repair": ("b2stream.programs.audit.repair_cli:repair", "Plan and do what mends the findings of an audit."),
     "replicator": ("b2stream.programs.replicator.cli:replicator", "Copy committed batches to the second centre."),
     "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down."),
     "station": ("b2stream.commands.station:station", "Make keys for stations, and publish who may sign for them."),

@@ -1,8 +1,10 @@
 """`b2stream audit`: settings in, a report out; exit 0 where nothing is wrong."""
 
+import contextlib
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -55,12 +57,25 @@ def audit(
 
 def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = None) -> Report:
     """Audit the centres of the settings. Raises Retryable where nobody answers, ConfigurationError."""
+    with audited(settings, plan, centre, state) as (report, _):
+        return report
+
+
+@contextlib.contextmanager
+def audited(
+    settings: Settings, plan: Plan, centre: str = "", state: Path | None = None
+) -> Iterator[tuple[Report, Index]]:
+    """Audit, and give the report with everything that was seen. Raises as `run` does."""
     stores = open_centres(settings, centre)
-    with tempfile.TemporaryDirectory(prefix="b2stream-audit-") as folder, Counting() as counting:
-        path = state or Path(folder) / "index"
-        with Index(path) as index:
-            report = Auditor(settings, stores, Log(settings, framing_from(settings)), index, plan, counting.more).run()
-        path.unlink()  # it was finished: the next one begins anew
-    for store in stores:
-        store.close()
-    return report
+    try:
+        with tempfile.TemporaryDirectory(prefix="b2stream-audit-") as folder:
+            path = state or Path(folder) / "index"
+            with Index(path) as index:
+                with Counting() as counting:
+                    log = Log(settings, framing_from(settings))
+                    report = Auditor(settings, stores, log, index, plan, counting.more).run()
+                yield report, index
+            path.unlink()  # it was finished: the next one begins anew
+    finally:
+        for store in stores:
+            store.close()

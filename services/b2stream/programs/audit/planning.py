@@ -1,0 +1,133 @@
+"""What a repair would do about each finding of an audit, decided before anything is touched.
+
+A copy comes only from a centre whose copy agrees with the earliest commit event of the batch. Where no commit event speaks of an
+object and the centres disagree, nobody knows who is right, and nobody touches either.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from b2stream.errors import ConfigurationError
+from b2stream.programs.audit.findings import Finding, Kind
+from b2stream.programs.audit.index import Index
+
+FORMAT = 1
+COPY, ANNOUNCE, DISCARD = "copy", "announce", "discard"
+
+_DAMAGE = {Kind.MISSING, Kind.TRUNCATED, Kind.ALTERED, Kind.STUCK}
+_BY_ITSELF = {
+    Kind.UNARCHIVED: "its station's gateway sends it again",
+    Kind.REFUSED: "its station corrects the file, or says `b2stream gateway retry FILE`",
+    Kind.GAP: "nothing in the archive or the log fills it: ask the station",
+    Kind.BROKEN_CHAIN: "it is evidence: compare with the station's journal",
+    Kind.FORGED: "it is evidence: nobody touches it",
+    Kind.EXTRA: "nothing is removed that b2stream did not put there as staging",
+    Kind.UNCOMMITTED: "the processors commit it when they read its close again",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing to do. `copy`: bring `path` to `centre` from `source`, setting aside what lies there and is not this content.
+
+    `announce`: publish the commit event of the manifest at `path` again. `discard`: remove the staged name `path`.
+    """
+
+    act: str
+    centre: str
+    path: str
+    batch: str = ""
+    source: str = ""
+    size_bytes: int = 0
+    sha256: str = ""
+    why: str = ""
+
+    def line(self) -> str:
+        """The act in one line."""
+        from_where = f" from {self.source}" if self.source else ""
+        return f"{self.act} {self.path} at {self.centre}{from_where}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class RepairPlan:
+    """Acts in the order in which they are done, and the findings that are left alone with the reason."""
+
+    acts: list[Act] = field(default_factory=list)
+    left: list[tuple[Finding, str]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "acts": [asdict(act) for act in self.acts],
+            "left": [{**finding.to_json(), "reason": reason} for finding, reason in self.left],
+        }
+
+    @classmethod
+    def read(cls, text: str) -> "RepairPlan":
+        """A plan from a file. Raises ConfigurationError where it is none."""
+        try:
+            document = json.loads(text)
+            if document["format"] != FORMAT:
+                raise ConfigurationError(f"a plan of format {document['format']}; this program knows {FORMAT}")
+            return cls([Act(**act) for act in document["acts"]])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(f"this file is no plan of `b2stream repair --plan`: {error!r}") from error
+
+
+def plan_repair(index: Index, findings: Iterable[Finding], centres: list[str]) -> RepairPlan:
+    """What to do about each finding, from what the audit has seen."""
+    plan = RepairPlan()
+    for finding in findings:
+        answers = list(_acts_for(index, finding, centres))
+        for answer in answers:
+            if isinstance(answer, str):
+                plan.left.append((finding, answer))
+            elif answer not in plan.acts:
+                plan.acts.append(answer)
+    # Data objects before manifests, so that no centre ever shows a manifest alone; announcements last.
+    plan.acts.sort(key=lambda act: (act.act == ANNOUNCE, act.path.endswith(".json"), act.path, act.centre))
+    return plan
+
+
+def _acts_for(index: Index, finding: Finding, centres: list[str]) -> Iterator[Act | str]:
+    if finding.kind in _DAMAGE or (finding.kind is Kind.ALTERED and not finding.batch):
+        yield _copy(index, finding, finding.path, centres)
+    elif finding.kind is Kind.UNREPLICATED:
+        yield _announce(index, finding, centres[0], "the replicator copies what is announced")
+    elif finding.kind is Kind.UNANNOUNCED:
+        yield Act(ANNOUNCE, centres[0], finding.path, finding.batch, why="no commit event names it")
+    elif finding.kind is Kind.DEBRIS:
+        yield Act(DISCARD, finding.centre, finding.path, why=finding.detail)
+    else:
+        yield _BY_ITSELF.get(finding.kind, "there is no rule for it")
+
+
+def _copy(index: Index, finding: Finding, path: str, centres: list[str]) -> Act | str:
+    committed = index.one("SELECT batch, size_bytes, sha256 FROM committed WHERE path = :path", path=path) or index.one(
+        "SELECT batch, manifest_size_bytes AS size_bytes, manifest_sha256 AS sha256 FROM committed WHERE manifest_path = :path",
+        path=path,
+    )
+    if committed is None:
+        return "no commit event says which content is right"
+    good = index.rows(
+        "SELECT centre FROM object WHERE path = :path AND status = 'good' AND size_bytes = :size_bytes AND sha256 = :sha256 "
+        "AND (recomputed_sha256 IS NULL OR recomputed_sha256 = :sha256) AND centre <> :centre",
+        path=path,
+        size_bytes=committed["size_bytes"],
+        sha256=committed["sha256"],
+        centre=finding.centre,
+    )
+    source = next((row["centre"] for row in good if row["centre"] in centres), None)
+    if source is None:
+        return "no centre has a copy that agrees with the commit event"
+    facts = {"size_bytes": committed["size_bytes"], "sha256": committed["sha256"], "batch": committed["batch"]}
+    return Act(COPY, finding.centre, path, source=source, why=f"{finding.kind}: {finding.detail}", **facts)
+
+
+def _announce(index: Index, finding: Finding, first: str, why: str) -> Act | str:
+    row = index.one("SELECT manifest_path FROM committed WHERE batch = :batch", batch=finding.batch)
+    if row is None:
+        return "no commit event names its manifest"
+    return Act(ANNOUNCE, first, row["manifest_path"], finding.batch, why=why)

@@ -1,0 +1,153 @@
+"""Carry out a plan of repair. Every act begins with what lies there now, so one that was done, or half done, is finished by the next run.
+
+The bytes of a copy are hashed on their way; what is set aside is kept below `.quarantine/`; everything done is an event on
+`<community>.events`.
+"""
+
+import getpass
+import hashlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from b2stream import __version__
+from b2stream.archive.placing import NewObject, Placing, Writer
+from b2stream.archive.store import QUARANTINE, ObjectStore, Placement
+from b2stream.archive.waiting import Clock
+from b2stream.contracts import topics
+from b2stream.contracts.records import ObjectEvent
+from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, Act, RepairPlan
+from b2stream.programs.audit.reannouncing import Announcer, reannounce
+
+SOFTWARE = f"b2stream-repair {__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of an act: `trouble` says why it was not done."""
+
+    act: Act
+    outcome: str
+    trouble: str = ""
+
+    def line(self) -> str:
+        """The outcome in one line."""
+        return f"{'✗' if self.trouble else '✓'} {self.outcome or 'not done'}: {self.act.line()} {self.trouble}".rstrip()
+
+
+@dataclass
+class Repair:
+    """Does what a plan says. `stores` by centre; `prefix` is the first centre's handle prefix."""
+
+    stores: Mapping[str, ObjectStore]
+    announcer: Announcer
+    clock: Clock
+    prefix: str = ""
+    policy: str | None = None
+    now_s: Callable[[], float] = time.time
+    who: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
+    writer: Writer = field(default_factory=Writer)
+
+    def apply(self, plan: RepairPlan) -> Iterator[Done]:
+        """Each act in turn. One that the server refuses is named, and the next goes on. Raises Retryable, Fatal."""
+        steps = {COPY: self._copy, ANNOUNCE: self._announce, DISCARD: self._discard}
+        for act in plan.acts:
+            try:
+                yield steps[act.act](act)
+            except Stuck as error:
+                yield Done(act, "", f"{error}")
+
+    def _copy(self, act: Act) -> Done:
+        target, source = self.stores[act.centre], self.stores[act.source]
+        if self._is_right(target, act):
+            return Done(act, "it is right already")
+        aside = self._set_aside(target, act)
+        copied = NewObject(act.path, act.size_bytes, act.sha256, lambda: _verified(source, act))
+        placing = Placing(target, self.writer, act.batch[:32] or "repair", clock=self.clock)
+        try:
+            placed = placing.place_data_object(placing.stage_object(copied), copied)
+        except Exception:
+            placing.give_up()
+            raise
+        state = target.describe(act.path)
+        if state is None or not state.is_exactly(placed.size_bytes, placed.sha256):
+            raise DamagedObject(f"{target.url(act.path)} after it was repaired")
+        self._tell(act, "replication", f"copied from {act.source}; {act.why}")
+        return Done(act, f"copied{f', the damaged one is {aside}' if aside else ''}")
+
+    def _is_right(self, target: ObjectStore, act: Act) -> bool:
+        """Whether the object is there with the right bytes, read again by the centre."""
+        state = target.describe(act.path)
+        if state is None or not state.is_exactly(act.size_bytes, act.sha256):
+            return False
+        try:
+            return target.recompute_sha256(act.path) == act.sha256
+        except (DamagedObject, MissingObject):
+            return False
+
+    def _set_aside(self, target: ObjectStore, act: Act) -> str:
+        """Move what lies at the path to quarantine; empty where nothing lies there."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now_s()))
+        for number in range(100):
+            aside = f"{QUARANTINE}/{act.path}.{stamp}.{number}"
+            placement = target.set_aside(act.path, aside)
+            if placement is Placement.SOURCE_GONE:
+                return ""
+            if placement is Placement.PLACED:
+                self._tell(act, "quarantine", f"moved to {aside}; {act.why}")
+                return aside
+        raise Stuck(f"{act.path} cannot be set aside at {target.centre}")
+
+    def _announce(self, act: Act) -> Done:
+        first = self.stores[act.centre]
+        folder = act.path.rpartition("/")[0]
+        found = reannounce(
+            first,
+            self.announcer,
+            prefix=self.prefix,
+            folder=folder,
+            is_wanted=lambda path: path == act.path,
+            now_s=self.now_s,
+        )
+        for each in found:
+            return Done(act, "" if each.trouble else "announced", each.trouble)
+        return Done(act, "", "the manifest is not there")
+
+    def _discard(self, act: Act) -> Done:
+        self.stores[act.centre].discard_staged(act.path)
+        self._tell(act, "deletion", f"debris of staging; {act.why}")
+        return Done(act, "removed")
+
+    def _tell(self, act: Act, event: str, detail: str) -> None:
+        now_us = int(self.now_s() * 1e6)
+        station = act.path.partition("/")[0]
+        record = ObjectEvent(
+            event=event,
+            outcome="success",
+            batch=act.batch or None,
+            station=station,
+            path=act.path,
+            centre=act.centre,
+            at_us=now_us,
+            sha256=act.sha256 or None,
+            size_bytes=act.size_bytes or None,
+            detail=detail,
+            who=self.who,
+            software=SOFTWARE,
+            policy=self.policy,
+        )
+        identity = f"{act.centre}/{act.path}/{event}/{now_us}"
+        self.announcer.publish(topics.EVENTS, record, station, identity, act.path).result()
+
+
+def _verified(source: ObjectStore, act: Act) -> Iterator[bytes]:
+    """The object's bytes at the other centre; it ends only if they are what was committed."""
+    digest, seen_bytes = hashlib.sha256(), 0
+    for piece in source.read(act.path):
+        digest.update(piece)
+        seen_bytes += len(piece)
+        yield piece
+    if (seen_bytes, digest.hexdigest()) != (act.size_bytes, act.sha256):
+        raise DamagedObject(f"{source.url(act.path)} is no longer what was committed: nothing is copied from it")
