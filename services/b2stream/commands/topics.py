@@ -8,6 +8,7 @@ import click
 from b2stream.contracts import topics as contract
 from b2stream.errors import ConfigurationError, Refused
 from b2stream.kafka.admin import Admin
+from b2stream.kafka.agreement import wrong_partitions
 from b2stream.settings import Settings, load
 
 _log = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ def findings(settings: Settings) -> list[str]:
         except ConfigurationError:
             found.append(f"{name} is not there")
             continue
-        if facts.partitions != settings.kafka.partitions:
-            found.append(f"{name} has {facts.partitions} partitions, kafka.partitions is {settings.kafka.partitions}")
+        if wrong := wrong_partitions(name, facts, settings.kafka.partitions):
+            found.append(wrong)
         for key, wanted in topic.config().items():
             is_there = facts.config.get(key)
             enough = key in _ROOM and is_there is not None and int(is_there) >= int(wanted)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from b2stream.contracts import topics
 from b2stream.contracts.partitions import partition_of
-from b2stream.errors import ConfigurationError
 from b2stream.kafka import Brokers, Consumer
 from b2stream.kafka.admin import Admin
+from b2stream.kafka.agreement import agreed_topic
 from b2stream.programs.gateway.receipts import TOPICS
 from b2stream.settings import Settings
 
@@ -43,18 +43,7 @@ class Cluster:
         """Raise ConfigurationError where a topic that this gateway needs is missing or differs from the contract."""
         for topic in (topics.MEASUREMENTS, *(TOPICS if with_receipts else ())):
             name = topic.full_name(self._settings.general.community)
-            facts = self._admin.topic(name)
-            if facts.partitions != self._settings.kafka.partitions:
-                detail = (
-                    f"{name} has {facts.partitions} partitions, kafka.partitions is {self._settings.kafka.partitions}"
-                )
-                raise ConfigurationError(detail)
-            # Appended by the station's clock, data of a computer that thinks it is 1970 would be deleted unread.
-            stamped = facts.config.get("message.timestamp.type")
-            if stamped != "LogAppendTime":
-                raise ConfigurationError(
-                    f"{name} has message.timestamp.type={stamped}, the contract says LogAppendTime"
-                )
+            agreed_topic(self._admin, name, self._settings.kafka.partitions)
 
     def topic_id(self, name: str) -> str:
         """Kafka's id of a topic: another one of the same name has another id."""
@@ -67,11 +56,9 @@ class Cluster:
         return self._known
 
     def facts(self) -> LogFacts:
-        """What became of the log. Raises ConfigurationError where the number of partitions is another one by now."""
-        found = self._admin.topic(self.topic)
+        """What became of the log. Raises ConfigurationError where the topic is not as agreed by now."""
         count = self._settings.kafka.partitions
-        if found.partitions != count:
-            raise ConfigurationError(f"{self.topic} has {found.partitions} partitions, kafka.partitions is {count}")
+        found = agreed_topic(self._admin, self.topic, count)
         held = self._admin.ranges(self.topic, count)[self.partition]
         group = f"{self._settings.processor.group}-{found.topic_id}"
         processed_to = self._admin.committed(group, self.topic, count).get(self.partition)

@@ -12,6 +12,7 @@ from b2stream.contracts.topics import COMMITS, DEAD_LETTERS, REPLICAS
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
+from b2stream.kafka.agreement import agreed_topic
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.replicator.events import Events
@@ -126,12 +127,5 @@ def _check_topics(settings: Settings, admin: Admin) -> str:
     """Compare what the replicator relies on with the cluster; Kafka's id of the commits topic. Raises ConfigurationError."""
     community = settings.general.community
     for topic in (COMMITS, REPLICAS, DEAD_LETTERS):
-        name = topic.full_name(community)
-        facts = admin.topic(name)
-        if facts.partitions != settings.kafka.partitions:
-            raise ConfigurationError(
-                f"{name} has {facts.partitions} partitions, kafka.partitions is {settings.kafka.partitions}"
-            )
-        if facts.config.get("message.timestamp.type") != "LogAppendTime":
-            raise ConfigurationError(f"{name} has not message.timestamp.type=LogAppendTime; `b2stream topics check`")
+        agreed_topic(admin, topic.full_name(community), settings.kafka.partitions)
     return admin.topic(COMMITS.full_name(community)).topic_id
