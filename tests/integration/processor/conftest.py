@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,9 +28,11 @@ from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.processor.offsets import group_name
 from b2stream.sandbox import processes
+from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.zone.process import EmbeddedZone
 from b2stream.settings import load
+from tests.integration.processor.alongside import Background, scenario_of
 from tests.unit.processor.stations import Sent
 
 PARTITIONS = 3
@@ -189,10 +192,13 @@ class Deployment:
         committed = self.committed()
         return all(committed.get(number, 0) == end for number, end in self.ends().items())
 
+    def said(self) -> str:
+        """The last lines of every processor's log."""
+        return "\n".join(f"--- {each.name} said at the end:\n{each.last_log_lines(60)}" for each in self.processors)
+
     def close(self) -> None:
         for process in self.processors:
             process.kill()
-            print(f"--- {process.name} said at the end:\n{process.last_log_lines(60)}")  # pytest shows it if the test failed
         self.producer.close()
         self.store.close()
 
@@ -214,3 +220,51 @@ def deployment(kafka_bootstrap: str, community: str, zone: EmbeddedZone, tmp_pat
     found = Deployment(kafka_bootstrap, community, zone, tmp_path)
     yield found
     found.close()
+    print(found.said())  # pytest shows it if the test failed
+
+
+@pytest.fixture(scope="session")
+def background(
+    request: pytest.FixtureRequest, kafka_bootstrap: str, zone: EmbeddedZone, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Background]:
+    """The tests of this folder that run alongside the others."""
+
+    def new(folder: Path) -> Deployment:
+        return Deployment(kafka_bootstrap, f"test-{secrets.token_hex(4)}", zone, folder)
+
+    found = Background(request.session.items, new, tmp_path_factory.mktemp("alongside"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(autouse=True)
+def _background_runs(request: pytest.FixtureRequest) -> None:
+    """They start with the first test of this folder, if there are any among the chosen ones."""
+    if any(scenario_of(item) for item in request.session.items):
+        request.getfixturevalue("background")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that run alongside behind the others of this folder, which need not wait for them then."""
+    ours = [at for at, item in enumerate(items) if item.path.is_relative_to(Path(__file__).parent)]
+    in_order = sorted((items[at] for at in ours), key=lambda item: scenario_of(item) is not None)
+    for at, item in zip(ours, in_order, strict=True):
+        items[at] = item
+
+
+@contextlib.contextmanager
+def on_a_broker_of_its_own(beside: Deployment) -> Iterator[tuple[Deployment, KafkaBroker]]:
+    """A deployment like that one, on a broker that a test may kill or freeze."""
+    broker = KafkaBroker(beside.folder / "kafka")
+    broker.start()
+    try:
+        folder = beside.folder / "alone"
+        folder.mkdir()
+        alone = Deployment(broker.bootstrap, beside.community, beside.zone, folder)
+        beside.processors = alone.processors  # their words are told if the test fails
+        try:
+            yield alone, broker
+        finally:
+            alone.close()
+    finally:
+        broker.stop()

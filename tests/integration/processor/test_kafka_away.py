@@ -3,81 +3,58 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.ports import free_port
-from b2stream.sandbox.zone.process import EmbeddedZone
-from tests.integration.processor.conftest import Deployment, wait_until
+from tests.integration.processor.alongside import alongside
+from tests.integration.processor.conftest import QUICK_S, Deployment, on_a_broker_of_its_own, wait_until
 from tests.integration.processor.test_process import expect_exactly, interleaved, some_batches
 
-AWAY_S = 90.0 if os.environ.get("B2STREAM_FAULTS") == "all" else 15.0  # longer than the group's session either way
+AWAY_S = 90.0 if os.environ.get("B2STREAM_FAULTS") == "all" else 13.0  # longer than the group's session either way
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """A broker of this test alone."""
-    broker = KafkaBroker(tmp_path / "kafka")
-    broker.start()
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture
-def alone(broker: KafkaBroker, community: str, zone: EmbeddedZone, tmp_path: Path) -> Iterator[Deployment]:
-    """A deployment on that broker."""
-    found = Deployment(broker.bootstrap, community, zone, tmp_path)
-    yield found
-    found.close()
-
-
-def test_kafka_that_is_away_for_longer_than_a_session_is_lag_and_nothing_else(
-    alone: Deployment, broker: KafkaBroker
-) -> None:
+@alongside
+def test_kafka_that_is_away_for_longer_than_a_session_is_lag_and_nothing_else(deployment: Deployment) -> None:
     batches = some_batches(18)
-    process = alone.start()
-    alone.send(interleaved(batches[:6]))
-    wait_until(alone.is_all_acknowledged)
-    alone.send(interleaved(batches[6:12]))
-    broker.kill()
-    away_since = time.monotonic()
-    while time.monotonic() - away_since < AWAY_S:
-        assert process.running, process.last_log_lines(40)
-        time.sleep(1.0)
-    broker.start()
-    alone.send(interleaved(batches[12:]))
-    wait_until(alone.is_all_acknowledged, 120.0)
-    expect_exactly(alone, batches)
-    assert process.running, "it survived"
-    process.send(signal.SIGTERM)
-    assert process.wait(15.0)
-    assert process.exit_code == 0, process.last_log_lines()
+    with on_a_broker_of_its_own(deployment) as (alone, broker):
+        process = alone.start()
+        alone.send(interleaved(batches[:6]))
+        wait_until(alone.is_all_acknowledged)
+        alone.send(interleaved(batches[6:12]))
+        broker.kill()
+        away_since = time.monotonic()
+        while time.monotonic() - away_since < AWAY_S:
+            assert process.running, process.last_log_lines(40)
+            time.sleep(1.0)
+        broker.start()
+        alone.send(interleaved(batches[12:]))
+        wait_until(alone.is_all_acknowledged, 120.0)
+        expect_exactly(alone, batches)
+        assert process.running, "it survived"
+        process.send(signal.SIGTERM)
+        assert process.wait(QUICK_S)
+        assert process.exit_code == 0, process.last_log_lines()
 
 
-def test_kafka_that_is_not_there_at_the_start_is_waited_for(deployment: Deployment, tmp_path: Path) -> None:
-    bootstrap = deployment.bootstrap
+def test_kafka_that_is_not_there_at_the_start_is_waited_for(deployment: Deployment) -> None:
     deployment.configure(kafka={"bootstrap": f"127.0.0.1:{free_port()}"})
     process = deployment.start()
     wait_until(lambda: "waiting for Kafka" in process.last_log_lines())
     process.send(signal.SIGTERM)
-    assert process.wait(8.0)
+    assert process.wait(QUICK_S)
     assert process.exit_code == 0, process.last_log_lines()
-    deployment.configure(kafka={"bootstrap": bootstrap})
 
 
-def test_sigterm_ends_within_the_grace_time_while_kafka_is_frozen(alone: Deployment, broker: KafkaBroker) -> None:
-    process = alone.start()
-    alone.send(interleaved(some_batches(4)))
-    wait_until(alone.is_all_acknowledged)
-    alone.send(interleaved(some_batches(8)[4:]))
-    broker.freeze()
-    time.sleep(0.5)  # let it notice nothing: that is the case that hangs
-    started = time.monotonic()
-    process.send(signal.SIGTERM)
-    assert process.wait(15.0), process.last_log_lines()
-    assert time.monotonic() - started < 12.0
-    assert process.exit_code == 0, process.last_log_lines()
-    broker.thaw()
+@alongside
+def test_sigterm_ends_soon_after_the_grace_time_while_kafka_is_frozen(deployment: Deployment) -> None:
+    with on_a_broker_of_its_own(deployment) as (alone, broker):
+        alone.configure(processor={"grace_s": 4.0})
+        process = alone.start()
+        alone.send(interleaved(some_batches(4)))
+        wait_until(alone.is_all_acknowledged)
+        alone.send(interleaved(some_batches(8)[4:]))
+        broker.freeze()
+        time.sleep(0.5)  # let it notice nothing: that is the case that hangs
+        process.send(signal.SIGTERM)
+        assert process.wait(15.0), process.last_log_lines()
+        assert process.exit_code == 0, process.last_log_lines()
+        broker.thaw()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -13,11 +12,9 @@ from aiokafka.client import AIOKafkaClient
 
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.messages import LogMessage
-from b2stream.programs.processor.source import BUFFERED_MESSAGES, FETCH_BYTES, FaustSource
-from b2stream.sandbox.zone.process import EmbeddedZone
-from tests.integration.processor.conftest import PARTITIONS, Deployment, wait_until
-from tests.integration.processor.test_memory import peak_bytes
-from tests.unit.processor.stations import Sent, StationBatch, attempt_name
+from b2stream.programs.processor.source import FaustSource
+from tests.integration.processor.conftest import PARTITIONS, Deployment
+from tests.unit.processor.stations import Sent
 
 NO_HEADERS: Headers = []
 
@@ -223,46 +220,3 @@ def test_I13_a_task_of_aiokafka_that_ends_is_seen_although_faust_goes_on(
             assert found.source.app.crash_reason is None
 
     run(scenario())
-
-
-def resident_bytes(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found[1]) << 10
-
-
-def test_I10_a_pause_for_closed_work_buffers_little_and_costs_no_membership_however_long(
-    deployment: Deployment, tmp_path: Path
-) -> None:
-    assert 2 * BUFFERED_MESSAGES << 20 <= 32 << 20
-    assert FETCH_BYTES <= 8 << 20
-    with EmbeddedZone(tmp_path / "away", "cscZone") as zone:
-        url = f"irods://rods@{zone.host}:{zone.port}{zone.home}/{deployment.community}"
-        deployment.configure(
-            first={"url": url, "timeout_s": 5.0}, processor={"closed_limit": 1, "commits_in_flight": 1}
-        )
-        process = deployment.start()
-        wait_until(lambda: "reading partitions" in process.last_log_lines())
-        zone.kill()
-        for number in range(2):
-            for station in ("ST-000", "ST-001", "ST-002", "ST-003"):
-                deployment.send(
-                    StationBatch(station, number=number).sent(attempt_name(hash((station, number)) % 2**60))
-                )
-        wait_until(lambda: "waits" in process.last_log_lines())
-        before = resident_bytes(process.pid)
-        assignments = process.log_file.read_text().count("reading partitions")
-        large = StationBatch("ST-000", series="large", content=tuple(bytes([number]) * 900_000 for number in range(40)))
-        for station in ("ST-000", "ST-001", "ST-002", "ST-003", "ST-004", "ST-005"):
-            batch = StationBatch(station, series="large", content=large.content)
-            deployment.send(batch.sent(attempt_name(hash(station) % 2**60)))
-        paused_until = time.monotonic() + 15.0  # longer than the session timeout
-        while time.monotonic() < paused_until:
-            assert process.running
-            time.sleep(0.5)
-        assert peak_bytes(process) - before < 96 << 20, "200 MB wait in the log; 64 MiB of them, and copies under way"
-        assert process.log_file.read_text().count("reading partitions") == assignments, "it stayed a member"
-        zone.start()
-        wait_until(deployment.is_all_acknowledged, 120.0)
-        assert process.log_file.read_text().count("reading partitions") == assignments
-        process.stop()
