@@ -81,6 +81,7 @@ class Deployment:
     given: Given = Given()
     ports: Mapping[str, int] = field(default_factory=dict)
     community: str = "icos"
+    unsigned: str = "accept"  # batches of stations without a published key: a laptop's stations need none
     survives: bool = False
     say: Callable[[str], None] = lambda _line: None
     tell_jars: Tell = lambda _title, _brought, _all: None
@@ -252,6 +253,7 @@ class Deployment:
             "general": {"community": self.community},
             "kafka": {"bootstrap": self.addresses["kafka"]},
             "redis": {"url": self.addresses["redis"]},
+            "processor": {"unsigned": self.unsigned},
         }
         for centre in CENTRES:
             given: Path | None = getattr(self.given, f"{centre.role}_password_file")

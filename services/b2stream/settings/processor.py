@@ -21,4 +21,14 @@ class Processor(Section):
         600.0, gt=0, description="A stuck batch is overtaken by later ones of its series after so long, seconds."
     )
     grace_s: float = Field(20.0, gt=0, description="After SIGTERM, time for commits in flight, seconds.")
+    unsigned: str = Field(
+        "refuse",
+        pattern="^(accept|refuse)$",
+        description="Batches of stations for which no key is published: accept or refuse.",
+    )
+    unknown_key_s: float = Field(
+        3_600.0,
+        ge=0,
+        description="A close whose key is not published yet waits for so long after it came, seconds; others go on.",
+    )
     closed_limit: int = Field(200, ge=1, description="Closed, unannounced attempts at which reading pauses.")

@@ -80,7 +80,7 @@ class Deployment:
             "general": {"community": self.community},
             "kafka": {"bootstrap": self.bootstrap, "partitions": PARTITIONS},
             "first": {"name": "csc", "url": self.url, "timeout_s": 10.0},
-            "processor": {"grace_s": 10.0, "spool_directory": str(self.folder / "spool")},
+            "processor": {"grace_s": 10.0, "spool_directory": str(self.folder / "spool"), "unsigned": "accept"},
         }
         for section, values in settings.items():
             sections.setdefault(section, {}).update(values)

@@ -15,12 +15,14 @@ from b2stream.contracts.letters import Letter, read_letter
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import Aggregate, BatchCommitted, BatchRepeated
+from b2stream.contracts.stations import StationDescription
 from b2stream.errors import B2streamError, LostOffsets
 from b2stream.kafka import Delivered
 from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committed, Committer
+from b2stream.programs.processor.origin import OriginRules
 from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.processor import Processor
 from b2stream.programs.processor.spool import Spool
@@ -111,6 +113,19 @@ class MemoryPublisher:
 
 
 @dataclass
+class MemoryStations:
+    """Descriptions of stations as a processor knows them."""
+
+    descriptions: dict[str, StationDescription] = field(default_factory=dict)
+    version: int = 0
+
+    def publish(self, *descriptions: StationDescription) -> None:
+        """Every processor knows them at once."""
+        self.descriptions = self.descriptions | {each.station: each for each in descriptions}
+        self.version += 1
+
+
+@dataclass
 class Deployment:
     """Everything that outlives a processor, and the settings of the next one."""
 
@@ -124,10 +139,13 @@ class Deployment:
     spool_bytes: int = 1 << 30
     latency_s: float = 0.01
     framing: Framing = field(default_factory=Framing)
+    unsigned: str = "accept"
+    unknown_key_s: float = 3_600.0
 
     def __post_init__(self) -> None:
         self.log = MemoryLog(self.partitions)
         self.store = MemoryStore("csc")
+        self.stations = MemoryStations()
         self.committed: dict[int, int] = {}
         self.now_us = 0  # of the processors' wall clock
 
@@ -214,6 +232,12 @@ class Running:
             limits=limits,
             executor=self.executor,
             crash=self.crashes.append,
+            origin=OriginRules(
+                stations=deployment.stations,
+                accept_unsigned=deployment.unsigned == "accept",
+                unknown_key_s=deployment.unknown_key_s,
+                now_us=lambda: deployment.now_us,
+            ),
             announced=self.announced.append,
             clock_s=asyncio.get_running_loop().time,
         )
@@ -314,3 +338,4 @@ class Running:
             await asyncio.sleep(every_s)
             await self.processor.abandon_silent(self.ends())
             await self.feed()
+            await self.processor.look_again()

@@ -4,6 +4,16 @@ from dataclasses import dataclass, field
 
 from b2stream.batches.assembling import Assembler
 from b2stream.batches.progress import OffsetFrontier
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.records import BatchClosed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WaitingClose:
+    """A close whose key nobody has yet; its attempt stays open."""
+
+    message: LogMessage
+    close: BatchClosed
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +30,7 @@ class Partition:
     at_end_since_s: float | None = None
     looked_s: float | None = None
     abandoning: dict[tuple[str, str], int] = field(default_factory=dict)  # (station, attempt) -> last offset
+    waiting: list[WaitingClose] = field(default_factory=list)
     begun_at_us: dict[int, int] = field(default_factory=dict)  # first offset of unfinished work -> its append time
 
     def begin(self, offset: int, appended_at_us: int) -> None:
@@ -61,7 +72,10 @@ class Partition:
         if self.at_end_since_s is None:
             return []
         found = []
+        closed = {(one.close.station, one.close.attempt) for one in self.waiting}
         for (station, name), attempt in self.assembler.open.items():
+            if (station, name) in closed:
+                continue
             since_s = max(self.at_end_since_s, self.heard_s.get((station, name), self.at_end_since_s))
             if now_s - since_s >= silence_s and self.abandoning.get((station, name)) != attempt.last_offset:
                 found.append((station, name, attempt.last_offset))

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,12 +21,14 @@ from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committer
 from b2stream.programs.processor.letters import BURIALS_AT_ONCE
+from b2stream.programs.processor.origin import OriginRules
 from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.processor import Processor
 from b2stream.programs.processor.source import FaustSource
 from b2stream.programs.processor.spool import Spool
 from b2stream.programs.processor.status import LiveStatus
 from b2stream.settings import Settings
+from b2stream.stations.known import KnownStations
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Parts:
     store: ObjectStore
     spool: Spool
     status: LiveStatus
+    stations: KnownStations
     executors: tuple[ThreadPoolExecutor, ...]
 
     def close(self) -> None:
@@ -53,6 +57,7 @@ class Parts:
             executor.shutdown(wait=False, cancel_futures=True)
         self.producer.close(_FLUSH_S)
         self.status.close()
+        self.stations.close()
         self.spool.close()
         self.store.close()
 
@@ -92,6 +97,7 @@ def put_together(
     committing = ThreadPoolExecutor(settings.processor.commits_in_flight, "commit")
     burying = ThreadPoolExecutor(BURIALS_AT_ONCE, "burial")
     log = OnceMore(reread, framing, settings.kafka.partitions)
+    stations = KnownStations.of(settings, framing, "b2stream-processor")
     processor = Processor(
         committer=Committer(store, framing, facts.topic_id, settings.first.prefix, clock),
         outbox=outbox,
@@ -100,6 +106,7 @@ def put_together(
         spool=spool,
         framing=framing,
         limits=_limits(settings),
+        origin=_origin(settings, stations),
         executor=committing,
         crash=crash,
         announced=status.committed,
@@ -114,7 +121,17 @@ def put_together(
         handle=handle,
     )
     executors = (committing, burying)
-    return Parts(processor, source, outbox, reread, producer, store, spool, status, executors)
+    return Parts(processor, source, outbox, reread, producer, store, spool, status, stations, executors)
+
+
+def _origin(settings: Settings, stations: KnownStations) -> OriginRules:
+    """The descriptions in the topic of stations (`topics.STATIONS`) say whose signatures hold."""
+    return OriginRules(
+        stations=stations,
+        accept_unsigned=settings.processor.unsigned == "accept",
+        unknown_key_s=settings.processor.unknown_key_s,
+        now_us=lambda: time.time_ns() // 1000,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

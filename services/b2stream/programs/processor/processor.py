@@ -25,6 +25,7 @@ from b2stream.programs.processor.committing import ClosedBatch, Committed, Commi
 from b2stream.programs.processor.intake import Address, Block, read_message
 from b2stream.programs.processor.keeping import Keeper, Work
 from b2stream.programs.processor.letters import Letters
+from b2stream.programs.processor.origin import Gate, OriginRules
 from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.ownership import Ownership
 from b2stream.programs.processor.partition import Partition
@@ -53,6 +54,7 @@ class Processor:
         framing: Framing,
         limits: Limits,
         executor: Executor,
+        origin: OriginRules,
         crash: Callable[[B2streamError], None],
         announced: Callable[[Committed], None] = lambda committed: None,
         clock_s: Callable[[], float] = time.monotonic,
@@ -88,6 +90,16 @@ class Processor:
         frontier = OffsetFrontier(next_offset)
         self.partitions[number] = Partition(number, self._ownership.generation, next_offset, frontier)
 
+        self._gate = Gate(
+            origin,
+            self.partitions,
+            self._ownership,
+            accept=self._close,
+            refuse=lambda partition, message, close, cause: self._letters.message(
+                partition, message, Address(close.station, close.attempt, close.SCHEMA), cause
+            ),
+        )
+
     def revoked(self) -> None:
         """All partitions are taken away. Uploads finish; nothing of the old generation is acknowledged, retried or dead-lettered."""
         self._ownership.end()
@@ -119,7 +131,7 @@ class Processor:
             if isinstance(content, Block):
                 self._block(partition, message, content)
             elif isinstance(content, BatchClosed):
-                await self._close(partition, message, content)
+                await self._gate.take(partition, message, content)
             elif isinstance(content, BatchAbandoned):
                 self._abandonment(partition, content)
         partition.frontier.read(message.offset)
@@ -188,9 +200,13 @@ class Processor:
         self._letters.attempt_later(partition, attempt, cause)
 
     async def _bury_message(self, partition: Partition, message: LogMessage, address: Address, poison: Poison) -> None:
-        """A close that can become nothing takes its attempt with it: nothing else could ever close that."""
+        """A close that can become nothing takes its attempt with it: nothing else could ever close that.
+
+        Not where the station signs: its own close may still come, and this one is nobody's.
+        """
         cause = Cause(poison.reason, str(poison), poison=True)
-        if address.kind == "BatchClosed" and (address.station, address.attempt) in partition.assembler.open:
+        is_close = address.kind == "BatchClosed" and not self._gate.signs(address.station)
+        if is_close and (address.station, address.attempt) in partition.assembler.open:
             attempt = self._end(partition, message, address.station, address.attempt)
             self._letters.attempt_later(partition, attempt, cause, message)
         else:
@@ -265,6 +281,14 @@ class Processor:
         )
 
     def open_attempts(self) -> int:
+    async def look_again(self) -> None:
+        """Judge closes anew that wait for their key; call it every second or so."""
+        await self._gate.look_again()
+
+    def waiting_closes(self) -> int:
+        """Closes whose key nobody has yet."""
+        return self._gate.waiting()
+
         """Attempts without a close, over all owned partitions."""
         return sum(len(partition.assembler.open) for partition in self.partitions.values())
 

@@ -100,12 +100,15 @@ class Program:
         )
         loops = []
         try:
+            if not await self._stations_are_known(parts):
+                return
             await parts.source.start()
             silence_s = self._settings.processor.silence_s
             for every_s, act in (
                 (_ACKNOWLEDGE_EVERY_S, lambda: parts.processor.acknowledge(parts.source.done_up_to)),
                 (_LOOK_AROUND_EVERY_S, lambda: self._look_around(parts)),
                 (min(2.0, silence_s / 10), lambda: self._abandon(admin, parts)),
+                (_LOOK_AROUND_EVERY_S, parts.processor.look_again),
             ):
                 loops.append(asyncio.create_task(self._again(every_s, act)))
             await self._stop.wait()
@@ -116,6 +119,16 @@ class Program:
                 each.cancel()
             parts.processor.stop()
             await asyncio.get_running_loop().run_in_executor(self._asking, parts.close)
+
+    async def _stations_are_known(self, parts: Parts) -> bool:
+        """Before the first close is judged all descriptions must be here; False where the program is to stop before."""
+        loop = asyncio.get_running_loop()
+        parts.stations.start()
+        while not self._stop.is_set():
+            if await loop.run_in_executor(self._asking, parts.stations.wait_until_loaded, _LOOK_AROUND_EVERY_S):
+                return True
+            self._health.not_ready("the descriptions of stations are not read yet")
+        return False
 
     async def _finish(self, parts: Parts) -> None:
         """Within the grace time: let commits in flight finish, acknowledge what is done, leave the group."""
