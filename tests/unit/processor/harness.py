@@ -138,14 +138,14 @@ class Deployment:
     give_up_s: float = 302_400.0
     spool_bytes: int = 1 << 30
     latency_s: float = 0.01
-    framing: Framing = field(default_factory=Framing)
     unsigned: str = "accept"
     unknown_key_s: float = 3_600.0
+    framing: Framing = field(default_factory=Framing)
 
     def __post_init__(self) -> None:
         self.log = MemoryLog(self.partitions)
-        self.store = MemoryStore("csc")
         self.stations = MemoryStations()
+        self.store = MemoryStore("csc")
         self.committed: dict[int, int] = {}
         self.now_us = 0  # of the processors' wall clock
 
@@ -230,14 +230,14 @@ class Running:
             spool=self.spool,
             framing=deployment.framing,
             limits=limits,
-            executor=self.executor,
-            crash=self.crashes.append,
             origin=OriginRules(
                 stations=deployment.stations,
                 accept_unsigned=deployment.unsigned == "accept",
                 unknown_key_s=deployment.unknown_key_s,
                 now_us=lambda: deployment.now_us,
             ),
+            executor=self.executor,
+            crash=self.crashes.append,
             announced=self.announced.append,
             clock_s=asyncio.get_running_loop().time,
         )
@@ -337,5 +337,5 @@ class Running:
         for _ in range(round(for_s / every_s)):
             await asyncio.sleep(every_s)
             await self.processor.abandon_silent(self.ends())
-            await self.feed()
             await self.processor.look_again()
+            await self.feed()

@@ -14,14 +14,14 @@ COMMIT_SECONDS = Histogram(
 RETRIES = Counter("b2stream_processor_retries_total", "Tries of a commit to which nobody answered.")
 STUCK = Counter("b2stream_processor_refused_total", "Tries of a commit that the centre refused.")
 DEAD_LETTERS = Counter("b2stream_processor_dead_letters_total", "Dead letters, by reason.", ["reason"])
-EVICTIONS = Counter(
-    "b2stream_processor_evictions_total", "Attempts that left the spool and are read again at their close."
 REFUSED_CLOSES = Counter(
     "b2stream_processor_closes_refused_total", "Closes that are not their station's own, by reason.", ["reason"]
 )
 WAITING_CLOSES = Gauge(
     "b2stream_processor_closes_waiting", "Closes that wait for their key to be published, an hour at most."
 )
+EVICTIONS = Counter(
+    "b2stream_processor_evictions_total", "Attempts that left the spool and are read again at their close."
 )
 OPEN_ATTEMPTS = Gauge("b2stream_processor_open_attempts", "Attempts without a close.")
 CLOSED_BATCHES = Gauge("b2stream_processor_closed_batches", "Closed batches that are not announced yet.")

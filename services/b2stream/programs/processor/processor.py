@@ -53,8 +53,8 @@ class Processor:
         spool: Spool,
         framing: Framing,
         limits: Limits,
-        executor: Executor,
         origin: OriginRules,
+        executor: Executor,
         crash: Callable[[B2streamError], None],
         announced: Callable[[Committed], None] = lambda committed: None,
         clock_s: Callable[[], float] = time.monotonic,
@@ -83,13 +83,6 @@ class Processor:
             clock_s=clock_s,
         )
 
-    # Ownership --------------------------------------------------------------------------------------------------------
-
-    def assigned(self, number: int, next_offset: int) -> None:
-        """This process owns the partition from now on, and reads it from `next_offset`."""
-        frontier = OffsetFrontier(next_offset)
-        self.partitions[number] = Partition(number, self._ownership.generation, next_offset, frontier)
-
         self._gate = Gate(
             origin,
             self.partitions,
@@ -99,6 +92,13 @@ class Processor:
                 partition, message, Address(close.station, close.attempt, close.SCHEMA), cause
             ),
         )
+
+    # Ownership --------------------------------------------------------------------------------------------------------
+
+    def assigned(self, number: int, next_offset: int) -> None:
+        """This process owns the partition from now on, and reads it from `next_offset`."""
+        frontier = OffsetFrontier(next_offset)
+        self.partitions[number] = Partition(number, self._ownership.generation, next_offset, frontier)
 
     def revoked(self) -> None:
         """All partitions are taken away. Uploads finish; nothing of the old generation is acknowledged, retried or dead-lettered."""
@@ -273,14 +273,6 @@ class Processor:
             partition.abandoning.pop((station, name), None)
             raise
 
-    def oldest_us(self) -> int | None:
-        """Append time of the oldest message whose work is unfinished; None where there is none."""
-        return min(
-            (oldest for partition in self.partitions.values() if (oldest := partition.oldest_us()) is not None),
-            default=None,
-        )
-
-    def open_attempts(self) -> int:
     async def look_again(self) -> None:
         """Judge closes anew that wait for their key; call it every second or so."""
         await self._gate.look_again()
@@ -289,6 +281,14 @@ class Processor:
         """Closes whose key nobody has yet."""
         return self._gate.waiting()
 
+    def oldest_us(self) -> int | None:
+        """Append time of the oldest message whose work is unfinished; None where there is none."""
+        return min(
+            (oldest for partition in self.partitions.values() if (oldest := partition.oldest_us()) is not None),
+            default=None,
+        )
+
+    def open_attempts(self) -> int:
         """Attempts without a close, over all owned partitions."""
         return sum(len(partition.assembler.open) for partition in self.partitions.values())
 
