@@ -23,6 +23,7 @@ _COMMANDS = {
     "replicator": ("b2stream.programs.replicator.cli:replicator", "Copy committed batches to the second centre."),
     "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down."),
     "station": ("b2stream.commands.station:station", "Make keys for stations, and publish who may sign for them."),
+    "scrub": ("b2stream.programs.audit.scrub_cli:scrub", "Let the centres read again what they store, oldest check first."),
     "topics": ("b2stream.commands.topics:topics", "Create or check the topics."),
     "verify": ("b2stream.programs.audit.verify_cli:verify", "Fetch a data object, recompute it, and compare."),
 }

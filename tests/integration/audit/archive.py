@@ -9,8 +9,12 @@ from irods.session import iRODSSession
 
 from b2stream.archive.location import parse_location
 from b2stream.batches.identity import irods_checksum
+from b2stream.contracts import topics
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.records import ObjectEvent
 from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.cli import run
+from b2stream.programs.audit.log import Log
 from b2stream.sandbox.deployment import Deployment
 from b2stream.settings import Settings, load
 
@@ -32,6 +36,13 @@ class RestingArchive:
     def audit(self, *, recompute: bool = True) -> Report:
         """The report of an audit of everything, without grace: nothing is under way."""
         return run(self.settings, Plan(recompute=recompute, grace_s=0.0))
+
+    def object_events(self) -> list[ObjectEvent]:
+        """What was told of objects up to now, by partition in order."""
+        log = Log(self.settings, Framing())
+        log.fix_ends()
+        framed = [Framing().unframe(message.value) for message in log.messages(topics.EVENTS)]
+        return [ObjectEvent.from_framed(each) for each in framed if each.schema.name == ObjectEvent.SCHEMA]
 
     def data_objects(self) -> list[str]:
         """Paths of all data objects, in order."""

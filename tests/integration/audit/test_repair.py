@@ -8,9 +8,6 @@ import pytest
 from click.testing import CliRunner
 
 from b2stream.contracts.canonical import canonical_json
-from b2stream.contracts.framing import Framing
-from b2stream.contracts.records import ObjectEvent
-from b2stream.kafka import Consumer
 from b2stream.programs.audit.auditing import Plan
 from b2stream.programs.audit.planning import RepairPlan
 from b2stream.programs.audit.repair_cli import apply, make_plan, repair
@@ -78,11 +75,9 @@ def test_I4_the_damaged_copy_is_kept_and_every_act_is_an_event(archive: RestingA
     apply(archive.settings, planned(archive))
     kept = [file for file in (archive.vault("second") / ".quarantine").rglob("*") if file.is_file()]
     assert [file.read_bytes() for file in kept] == [damaged]
-    told = [event for event in object_events(archive) if event.path == path and event.centre == "fzj"]
-    assert [(event.event, event.outcome) for event in told][-2:] == [
-        ("quarantine", "success"),
-        ("replication", "success"),
-    ]
+    told = [event for event in archive.object_events() if event.path == path and event.centre == "fzj"]
+    told = told[-2:]
+    assert [(event.event, event.outcome) for event in told] == [("quarantine", "success"), ("replication", "success")]
     assert all(event.who and event.software.startswith("b2stream-repair") for event in told)
 
 
@@ -118,18 +113,3 @@ def test_the_command_writes_a_plan_and_does_it(archive: RestingArchive, tmp_path
     applied = CliRunner().invoke(repair, ["--config", config, "--apply", plan])
     assert applied.exit_code == 0, applied.output
     assert "1 of 1 acts are done" in applied.output
-
-
-def object_events(archive: RestingArchive) -> list[ObjectEvent]:
-    """Every ObjectEvent of the community, by partition."""
-    settings = archive.settings
-    consumer = Consumer(settings.kafka, f"{settings.general.community}.events", client_id="test")
-    found = []
-    try:
-        while (message := consumer.poll(3.0)) is not None:
-            framed = Framing().unframe(message.value)
-            if framed.schema.name == ObjectEvent.SCHEMA:
-                found.append(ObjectEvent.from_framed(framed))
-    finally:
-        consumer.close()
-    return found

@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS letter (
   id TEXT PRIMARY KEY, station TEXT, attempt TEXT, batch TEXT, reason TEXT, detail TEXT, poison INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS done (
   program TEXT, partition INTEGER, next_offset INTEGER, PRIMARY KEY (program, partition)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checked (
+  centre TEXT, path TEXT, at_us INTEGER, PRIMARY KEY (centre, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven (
   partition INTEGER PRIMARY KEY, before_us INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS object_path ON object (path);
