@@ -11,6 +11,10 @@ class Gateway(Section):
     journal: str = Field(
         "", description="SQLite file that remembers cuts, attempts and receipts; empty: below watch in .b2stream/."
     )
+    key_file: str = Field(
+        "",
+        description="The station's private key, as `b2stream station keygen` makes it; empty: closes are not signed.",
+    )
     utc_offset_h: float | None = Field(
         None, ge=-12, le=14, description="The station's standard time, hours ahead of UTC."
     )

@@ -170,13 +170,16 @@ class Journal:
                 "UPDATE attempts SET state = 'void', cuts = NULL WHERE attempt = ? AND state = 'cut'", (attempt,)
             )
 
-    def begin_close(self, attempt: Attempt, signature: Signature) -> BatchClosed:
-        """All blocks are acknowledged: give the close its place in the series. From now on this close and no other is published."""
+    def begin_close(
+        self, attempt: Attempt, signature: Signature, sign: Callable[[BatchClosed], BatchClosed] = lambda close: close
+    ) -> BatchClosed:
+        """All blocks are acknowledged: give the close its place in the series, and sign it. From now on this close and no other is
+        published."""
         with self._written():
             head = self._db.execute(
                 "SELECT number, digest FROM series WHERE series = ?", (attempt.close.series,)
             ).fetchone()
-            close = place(attempt.close, None if head is None else (head["number"], head["digest"]))
+            close = sign(place(attempt.close, None if head is None else (head["number"], head["digest"])))
             self._db.execute(
                 "INSERT INTO series VALUES (?, ?, ?) "
                 "ON CONFLICT (series) DO UPDATE SET number = excluded.number, digest = excluded.digest",

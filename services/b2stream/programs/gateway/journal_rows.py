@@ -143,7 +143,8 @@ def outcome_of(row: Mapping[str, Any] | sqlite3.Row) -> str:
 
 def attempt_of(row: sqlite3.Row) -> Attempt:
     values = {key: row[key] for key in Attempt.__dataclass_fields__}
-    values["close"] = BatchClosed.from_json(json.loads(row["close"]))
+    close = json.loads(row["close"])
+    values["close"] = BatchClosed.from_json(close, close.pop("signature", None))
     values["cuts"] = tuple(Cut(*pair) for pair in json.loads(row["cuts"] or "[]"))
     values["retry"] = bool(row["retry"])
     return Attempt(**values)
@@ -157,7 +158,8 @@ def archived_of(row: sqlite3.Row) -> Archived:
 
 
 def close_text(close: BatchClosed) -> str:
-    return json.dumps(close.to_json(), ensure_ascii=False)
+    """With its signature: a close that is published again must be signed with the key that it names."""
+    return json.dumps({**close.to_json(), "signature": close.signature}, ensure_ascii=False)
 
 
 def cuts_text(cuts: tuple[Cut, ...]) -> str:

@@ -20,6 +20,7 @@ from b2stream.programs.gateway.closing import Prepared, draft, prepare, same_blo
 from b2stream.programs.gateway.journal import Attempt, Journal
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.publisher import Publisher
+from b2stream.programs.gateway.signing import unsigned
 from b2stream.programs.gateway.snapshot import FileChanged, FileUnreadable, Snapshot, take
 from b2stream.programs.gateway.watch import Folder, Seen, Signature
 
@@ -48,6 +49,7 @@ class Gateway:
     window_s: int = 1_800
     beat: Callable[[], None] = lambda: None
     forget: Callable[[], None] = lambda: None
+    sign: Callable[[BatchClosed], BatchClosed] = unsigned
     new_attempt: Callable[[], str] = lambda: secrets.token_hex(16)
     present: dict[str, Seen] = field(default_factory=dict)
     unsettled: dict[str, Seen] = field(default_factory=dict)
@@ -145,7 +147,7 @@ class Gateway:
         except FileChanged:
             self.journal.give_up(attempt.attempt)
             raise
-        close = self.journal.begin_close(attempt, snapshot.signature)
+        close = self.journal.begin_close(attempt, snapshot.signature, self.sign)
         self._send_close(close)
         self._done[snapshot.name] = snapshot.signature
 

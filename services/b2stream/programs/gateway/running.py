@@ -21,6 +21,7 @@ from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.program import Gateway
 from b2stream.programs.gateway.publisher import SAY_AGAIN_S, Publisher, Stopping
 from b2stream.programs.gateway.receipts import Receipts
+from b2stream.programs.gateway.signing import signer
 from b2stream.programs.gateway.watch import Folder, check_folder
 from b2stream.registry import framing_from
 from b2stream.settings import Settings
@@ -88,7 +89,7 @@ def opened(
     Raises JournalInUse, JournalFailed, ConfigurationError; Stopping where it was asked to stop before Kafka answered.
     """
     check_settings(settings)
-    path = journal_path(settings)
+    path, sign = journal_path(settings), signer(settings.gateway.key_file)
     with ExitStack() as cleanup:
         health = Health()
         if settings.monitoring.port:
@@ -128,6 +129,7 @@ def opened(
             block_bytes=settings.gateway.block_bytes,
             window_s=settings.gateway.window_s,
             beat=health.beat,
+            sign=sign,
             forget=Forgetting(journal, settings.gateway.keep_receipts_days).now_and_then,
         )
         health.ready()
