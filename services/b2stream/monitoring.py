@@ -1,17 +1,22 @@
 """The pages that operators' machines read: /metrics (Prometheus), /healthz and /readyz, tied to progress.
 
-Healthy: the program's own loop went round within `stale_after_s`. Ready: it says that it has what it needs to work.
+Healthy: the program's own loop went round within `stale_after_s`. Ready: it says that it has what it needs to work, and nothing
+troubles it. Not ready is not unhealthy: a program that waits for a centre is started again to no avail.
 """
 
 import json
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, generate_latest
 
 from b2stream.errors import ConfigurationError
+
+_log = logging.getLogger(__name__)
 
 _NOT_READY_YET = "starting"
 
@@ -24,6 +29,7 @@ class Health:
         self._clock = clock
         self._beat_at = clock()
         self._not_ready: str | None = _NOT_READY_YET
+        self._troubles: dict[str, str] = {}
 
     def beat(self) -> None:
         """The main loop went round."""
@@ -37,6 +43,19 @@ class Health:
         """Something that is needed does not answer; `why` names it."""
         self._not_ready = why
 
+    def troubled_by(self, troubles: Mapping[str, str]) -> None:
+        """All that keeps the program from its work at this moment: a short name of each, and a sentence. What is new is logged."""
+        for name in troubles.keys() - self._troubles.keys():
+            _log.error("not ready: %s", troubles[name])
+        for name in self._troubles.keys() - troubles.keys():
+            _log.warning("no longer: %s", self._troubles[name])
+        self._troubles = dict(troubles)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why it is not ready, by short name."""
+        return ({} if self._not_ready is None else {"program": self._not_ready}) | self._troubles
+
     def healthz(self) -> tuple[bool, str]:
         """Whether the loop still goes round."""
         idle_s = self._clock() - self._beat_at
@@ -44,7 +63,59 @@ class Health:
 
     def readyz(self) -> tuple[bool, str]:
         """Whether the program can work."""
-        return self._not_ready is None, self._not_ready or "ready"
+        reasons = self.reasons
+        return not reasons, "; ".join(reasons.values()) or "ready"
+
+
+class Pauses:
+    """Reading that stands still on purpose: whether now, how long in all, and why. Used by one thread or event loop.
+
+    Metrics `<prefix>_paused{reason}` and `<prefix>_paused_seconds_total{reason}`; `look()` adds what has passed since.
+    """
+
+    def __init__(self, prefix: str, reasons: Sequence[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._now = Gauge(f"{prefix}_paused", "1 while reading stands still on purpose, by reason.", ["reason"])
+        self._seconds = Counter(
+            f"{prefix}_paused_seconds", "Seconds for which reading stood still on purpose, by reason.", ["reason"]
+        )
+        self._since_s: dict[str, float] = {}
+        self._depth = dict.fromkeys(reasons, 0)
+        for reason in reasons:  # there from the start: an alert must see a 0, not nothing
+            self._now.labels(reason).set(0)
+            self._seconds.labels(reason).inc(0)
+
+    @contextmanager
+    def because(self, reason: str) -> Iterator[None]:
+        """Reading stands still for as long as this lasts."""
+        self._depth[reason] += 1
+        self._mark(reason)
+        try:
+            yield
+        finally:
+            self._depth[reason] -= 1
+            self._mark(reason)
+
+    def set(self, reason: str, is_paused: bool) -> None:
+        """Reading stands still for this reason, or no longer does."""
+        self._depth[reason] = int(is_paused)
+        self._mark(reason)
+
+    def look(self) -> None:
+        """Count what has passed of the pauses that still last."""
+        now_s = self._clock()
+        for reason, since_s in self._since_s.items():
+            self._seconds.labels(reason).inc(now_s - since_s)
+            self._since_s[reason] = now_s
+
+    def _mark(self, reason: str) -> None:
+        is_paused = self._depth[reason] > 0
+        if is_paused and reason not in self._since_s:
+            self._since_s[reason] = self._clock()
+            self._now.labels(reason).set(1)
+        elif not is_paused and reason in self._since_s:
+            self._seconds.labels(reason).inc(self._clock() - self._since_s.pop(reason))
+            self._now.labels(reason).set(0)
 
 
 class MonitoringServer:
@@ -61,8 +132,10 @@ class MonitoringServer:
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY))
                 elif page in ("/healthz", "/readyz"):
                     good, why = health.healthz() if page == "/healthz" else health.readyz()
-                    body = json.dumps({"ok": good, "why": why}).encode()
-                    self._answer(200 if good else 503, "application/json", body)
+                    said: dict[str, object] = {"ok": good, "why": why}
+                    if page == "/readyz" and not good:
+                        said["reasons"] = health.reasons
+                    self._answer(200 if good else 503, "application/json", json.dumps(said).encode())
                 else:
                     self._answer(404, "text/plain", b"/metrics, /healthz, /readyz\n")
 

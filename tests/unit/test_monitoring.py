@@ -6,10 +6,10 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client import Counter
+from prometheus_client import REGISTRY, Counter
 
 from b2stream.errors import ConfigurationError
-from b2stream.monitoring import Health, MonitoringServer
+from b2stream.monitoring import Health, MonitoringServer, Pauses
 
 
 class Clock:
@@ -102,3 +102,68 @@ def test_a_closed_server_answers_no_more(health: Health) -> None:
 def test_a_port_that_is_taken_is_a_matter_of_configuration_and_named(server: MonitoringServer, health: Health) -> None:
     with pytest.raises(ConfigurationError, match=rf"monitoring\.port {server.port}: "):
         MonitoringServer("127.0.0.1", server.port, health)
+
+
+def test_I13_every_trouble_makes_it_not_ready_and_is_named_by_a_short_name(
+    server: MonitoringServer, health: Health
+) -> None:
+    health.ready()
+    health.troubled_by({"centre": "csc took nothing for 10 minutes", "dead_letters": "too many"})
+    status, _, body = get(server, "/readyz")
+    assert status == 503
+    assert json.loads(body) == {
+        "ok": False,
+        "why": "csc took nothing for 10 minutes; too many",
+        "reasons": {"centre": "csc took nothing for 10 minutes", "dead_letters": "too many"},
+    }
+    assert get(server, "/healthz")[0] == 200, "it makes progress in waiting: a restart would not help"
+    health.troubled_by({})
+    assert get(server, "/readyz")[0] == 200
+
+
+def test_I13_a_trouble_does_not_hide_that_a_program_is_not_ready_itself(health: Health) -> None:
+    health.not_ready("stopping")
+    health.troubled_by({"centre": "away"})
+    assert health.reasons == {"program": "stopping", "centre": "away"}
+    health.troubled_by({})
+    assert health.readyz() == (False, "stopping")
+
+
+def test_I13_a_trouble_is_logged_when_it_comes_and_when_it_goes(
+    health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    for minutes in (10, 11, 12):
+        health.troubled_by({"centre": f"away for {minutes} minutes"})
+    health.troubled_by({})
+    assert caplog.messages == ["not ready: away for 10 minutes", "no longer: away for 12 minutes"]
+
+
+def sample(name: str, reason: str) -> float:
+    value = REGISTRY.get_sample_value(name, {"reason": reason})
+    assert value is not None, f"{name} has no {reason}"
+    return value
+
+
+def test_I10_pauses_are_counted_while_they_last_by_reason(clock: Clock) -> None:
+    pauses = Pauses("test_pauses", ("full", "flood"), clock)
+    assert (sample("test_pauses_paused", "full"), sample("test_pauses_paused_seconds_total", "full")) == (0, 0)
+    with pauses.because("full"), pauses.because("full"):
+        clock.now_s += 5
+        pauses.look()
+        assert (sample("test_pauses_paused", "full"), sample("test_pauses_paused_seconds_total", "full")) == (1, 5)
+        assert sample("test_pauses_paused", "flood") == 0
+        clock.now_s += 2
+    clock.now_s += 100
+    pauses.look()
+    assert (sample("test_pauses_paused", "full"), sample("test_pauses_paused_seconds_total", "full")) == (0, 7)
+
+
+def test_I10_a_pause_that_is_set_again_is_one_pause(clock: Clock) -> None:
+    pauses = Pauses("test_set_pauses", ("full",), clock)
+    for _ in range(3):
+        pauses.set("full", True)
+        clock.now_s += 1
+    pauses.set("full", False)
+    pauses.set("full", False)
+    assert sample("test_set_pauses_paused_seconds_total", "full") == 3
+    assert sample("test_set_pauses_paused", "full") == 0

@@ -32,3 +32,13 @@ class Processor(Section):
         description="A close whose key is not published yet waits for so long after it came, seconds; others go on.",
     )
     closed_limit: int = Field(200, ge=1, description="Closed, unannounced attempts at which reading pauses.")
+    outage_ready_s: float = Field(
+        600.0,
+        gt=0,
+        description="After so long without a commit that the centre took, while some wait: not ready on /readyz, seconds.",
+    )
+    dead_letters_per_minute: int = Field(
+        6_000,
+        ge=1,
+        description="Dead letters written in a minute at most; beyond it reading stands still, and says so. Nothing is lost by it.",
+    )

@@ -11,3 +11,8 @@ class Replicator(Section):
         4, ge=1, le=64, description="Copies that overlap; each has its own connection to both centres."
     )
     grace_s: float = Field(20.0, gt=0, description="After SIGTERM, time for copies in flight, seconds.")
+    outage_ready_s: float = Field(
+        600.0,
+        gt=0,
+        description="After so long without a copy that got through, while some wait: not ready on /readyz, seconds.",
+    )

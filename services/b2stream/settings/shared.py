@@ -16,7 +16,8 @@ class Redis(Section):
         "", description="Redis for live status, e.g. redis://127.0.0.1:6379/0; empty: none. Nothing depends on it."
     )
     password_file: str = Field(
-        "", description="File that holds the password of Redis; empty: B2STREAM_REDIS_PASSWORD holds it, or there is none."
+        "",
+        description="File that holds the password of Redis; empty: B2STREAM_REDIS_PASSWORD holds it, or there is none.",
     )
 
 

@@ -136,6 +136,7 @@ class Deployment:
     silence_s: float = 900.0
     overtake_s: float = 600.0
     give_up_s: float = 302_400.0
+    dead_letters_per_minute: int = 1_000_000
     spool_bytes: int = 1 << 30
     latency_s: float = 0.01
     unsigned: str = "accept"
@@ -219,6 +220,7 @@ class Running:
             overtake_s=deployment.overtake_s,
             give_up_s=deployment.give_up_s,
             partitions=deployment.partitions,
+            dead_letters_per_minute=deployment.dead_letters_per_minute,
         )
         self.processor = Processor(
             committer=Committer(

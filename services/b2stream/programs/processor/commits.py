@@ -7,10 +7,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from b2stream.errors import B2streamError, BrokenInvariant, Poison, Retryable, Stuck
 from b2stream.failpoints import passing
+from b2stream.outages import Outage
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import Conflicting, Incomplete
 from b2stream.programs.processor.burial import Cause
@@ -42,6 +44,7 @@ class Limits:
     overtake_s: float
     give_up_s: float
     partitions: int
+    dead_letters_per_minute: int = 6_000
 
 
 class Commits:
@@ -80,6 +83,7 @@ class Commits:
         self._draining = False
         self._order: SeriesOrder[Work] = SeriesOrder(self._commit)
         self._centre = CentreRecord()
+        self.outage = Outage(committer.store.centre, clock_s())
 
     async def add(self, work: Work) -> None:
         """Queue a closed attempt; waits while too much is closed and unannounced. Never for what is behind a stuck one."""
@@ -87,7 +91,8 @@ class Commits:
         series = (close.station, close.series)
         work.holds_room = not (self._order.is_stuck(series) and self._without_room < STUCK_LIMIT)
         if work.holds_room:
-            await self._room.acquire()
+            with metrics.PAUSES.because("closed_limit") if self._room.locked() else nullcontext():
+                await self._room.acquire()
         else:
             self._without_room += 1
         if self._draining or not self._ownership.is_current(work.partition):
@@ -135,6 +140,7 @@ class Commits:
             _log.exception("commit of batch %s", work.closed.batch)
             self._crash(BrokenInvariant(repr(error)))
         finally:
+            self.outage.forget(work.attempt.name)
             if not self._ownership.is_current(work.partition):
                 self._keeper.forget(work.partition, work.attempt)
             metrics.CLOSED_BATCHES.dec()
@@ -152,13 +158,17 @@ class Commits:
                 await self._give_up(work, Cause(poison.reason, str(poison), not again, work.closed.batch))
                 return None
             except Stuck as stuck:
+                self.outage.failed(work.attempt.name, stuck, self._clock_s(), is_refused=True)
                 if await self._is_stuck_for_good(turn, stuck, patience):
                     return None
                 longest_s = LONGEST_STUCK_PAUSE_S if turn.passed.is_set() else None
             except Retryable as error:
+                self.outage.failed(work.attempt.name, error, self._clock_s(), is_refused=False)
                 metrics.RETRIES.inc()
                 _log.warning("batch %s of %s waits: %s", work.closed.close.stem, turn.series[0], error)
             else:
+                if committed is not None:
+                    self.outage.succeeded(work.attempt.name, self._clock_s(), is_new=not committed.was_there)
                 if committed is not None and not committed.was_there:
                     self._centre.committed(self._clock_s())
                 return committed

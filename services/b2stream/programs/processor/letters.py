@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import nullcontext
 
 from b2stream.batches.assembling import Attempt
 from b2stream.contracts.messages import LogMessage
@@ -10,11 +11,14 @@ from b2stream.errors import B2streamError, BrokenInvariant, Retryable
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.burial import Cause, Undertaker
 from b2stream.programs.processor.intake import Address
+from b2stream.programs.processor.letter_rate import LetterRate
 from b2stream.programs.processor.ownership import Ownership
 from b2stream.programs.processor.partition import Partition
 
 _log = logging.getLogger(__name__)
 
+ABANDONED = "abandoned"
+_LOOK_AGAIN_S = 1.0
 BURIALS_AT_ONCE = 2
 """Each reads the log with a consumer of its own, 8 MiB of buffer; thousands of attempts can fall silent together."""
 
@@ -33,6 +37,7 @@ class Letters:
         kept: Callable[[Partition, Attempt], Iterator[tuple[int, bytes]] | None],
         finish: Callable[[Partition, Attempt], None],
         crash: Callable[[B2streamError], None],
+        rate: LetterRate,
     ) -> None:
         self._undertaker = undertaker
         self._ownership = ownership
@@ -41,13 +46,16 @@ class Letters:
         self._kept = kept
         self._finish = finish
         self._crash = crash
+        self._rate = rate
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def message(self, partition: Partition, message: LogMessage, address: Address, cause: Cause) -> None:
         """One letter for a message that can become nothing; a flood of them waits for Kafka like everything else."""
         partition.begin(message.offset, message.appended_at_us)
         _log.error("message %d of partition %d is dead: %s", message.offset, message.partition, cause.detail)
-        await self._room.acquire()
+        self._rate.count(1, cause.detail)
+        with metrics.PAUSES.because("dead_letters_waiting") if self._room.locked() else nullcontext():
+            await self._room.acquire()
 
         async def write() -> None:
             try:
@@ -74,11 +82,26 @@ class Letters:
                 attempt.forget_bytes()
                 raise Retryable(f"the spool cannot be read, the log can: {error}") from error
             metrics.DEAD_LETTERS.labels(cause.reason).inc(count)
+            if cause.reason != ABANDONED:  # a network that was cut abandons all that was open at once: that is no flood
+                self._rate.count(count, cause.detail)
 
         _log.error("attempt %s of %s is dead: %s", attempt.name, attempt.station, cause.detail)
         async with self._burials:
+            await self.while_flooded()
             await self._ownership.until_answered(partition, write)
             self._finish(partition, attempt)  # of an old generation, too: its blocks leave the spool
+
+    async def while_flooded(self) -> None:
+        """Wait while letters come too fast, but not beyond the generation. Called before a message is taken: so reading stops."""
+        generation = self._ownership.generation
+        while (wait_s := self._rate.wait_s()) > 0 and generation == self._ownership.generation:
+            with metrics.PAUSES.because("dead_letter_rate"):
+                await asyncio.sleep(min(wait_s, _LOOK_AGAIN_S))
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether letters came too fast within the last minute."""
+        return self._rate.is_tripped
 
     def attempt_later(
         self, partition: Partition, attempt: Attempt, cause: Cause, close: LogMessage | None = None

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from b2stream.monitoring import Pauses
+
 MESSAGES = Counter("b2stream_processor_messages_total", "Messages taken from the measurements topic.")
 BLOCKS = Counter("b2stream_processor_blocks_total", "Blocks, by what became of them.", ["arrival"])
 COMMITTED = Counter("b2stream_processor_batches_committed_total", "Batches announced.")
@@ -30,3 +32,20 @@ LAG_MESSAGES = Gauge("b2stream_processor_lag_messages", "Messages between what i
 OLDEST_SECONDS = Gauge(
     "b2stream_processor_acknowledged_age_seconds", "Age of the oldest message that is not acknowledged."
 )
+STUCK_NOW = Gauge("b2stream_processor_stuck_batches", "Batches that the centre refused at their last try.")
+UNANSWERED_NOW = Gauge(
+    "b2stream_processor_unanswered_batches", "Batches whose last try found nobody who answers; they wait for the next."
+)
+CENTRE_ANSWERED_SECONDS = Gauge(
+    "b2stream_processor_centre_answered_seconds",
+    "Seconds since the centre last did what a commit asked of it; it grows also while there is nothing to commit.",
+    ["centre"],
+)
+OUTAGE_SECONDS = Gauge(
+    "b2stream_processor_outage_seconds", "For how long every try of a commit has failed; 0 while one succeeds."
+)
+LETTERS_TRIPPED = Gauge(
+    "b2stream_processor_dead_letter_limit_tripped",
+    "1 while dead letters come faster than processor.dead_letters_per_minute, and reading stands still again and again.",
+)
+PAUSES = Pauses("b2stream_processor", ("closed_limit", "dead_letters_waiting", "dead_letter_rate"))

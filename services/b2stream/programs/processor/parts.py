@@ -143,4 +143,5 @@ def _limits(settings: Settings) -> Limits:
         overtake_s=settings.processor.overtake_s,
         give_up_s=retention_s * _GIVE_UP_PART_OF_RETENTION,
         partitions=settings.kafka.partitions,
+        dead_letters_per_minute=settings.processor.dead_letters_per_minute,
     )

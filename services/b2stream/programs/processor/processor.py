@@ -24,7 +24,8 @@ from b2stream.programs.processor.commits import Commits, Limits
 from b2stream.programs.processor.committing import ClosedBatch, Committed, Committer
 from b2stream.programs.processor.intake import Address, Block, read_message
 from b2stream.programs.processor.keeping import Keeper, Work
-from b2stream.programs.processor.letters import Letters
+from b2stream.programs.processor.letter_rate import LetterRate
+from b2stream.programs.processor.letters import ABANDONED, Letters
 from b2stream.programs.processor.origin import Gate, OriginRules
 from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.ownership import Ownership
@@ -68,7 +69,13 @@ class Processor:
         self._ownership = Ownership()
         self._keeper = Keeper(spool, log, self.partitions, lambda: self._commits.waiting())
         self._letters = Letters(
-            undertaker, self._ownership, limits.closed_limit, self._keeper.kept, self._forget, crash
+            undertaker,
+            self._ownership,
+            limits.closed_limit,
+            self._keeper.kept,
+            self._forget,
+            crash,
+            LetterRate(limits.dead_letters_per_minute, clock_s),
         )
         self._commits = Commits(
             committer=committer,
@@ -113,6 +120,7 @@ class Processor:
 
     async def handle(self, message: LogMessage) -> None:
         """Take the next message of an owned partition. Waits while too much is closed and unannounced. Raises LostOffsets."""
+        await self._letters.while_flooded()
         partition = self.partitions.get(message.partition)
         if partition is None or message.offset < partition.next_offset:
             return  # of an older generation, or delivered again
@@ -196,7 +204,7 @@ class Processor:
         if attempt is None:
             return
         partition.forget(attempt.station, attempt.name)
-        cause = Cause("abandoned", f"silent after offset {attempt.last_offset}", poison=False)
+        cause = Cause(ABANDONED, f"silent after offset {attempt.last_offset}", poison=False)
         self._letters.attempt_later(partition, attempt, cause)
 
     async def _bury_message(self, partition: Partition, message: LogMessage, address: Address, poison: Poison) -> None:
@@ -295,6 +303,22 @@ class Processor:
     def closed_batches(self) -> int:
         """Closed batches that are not announced yet."""
         return self._commits.unfinished()
+
+    def troubles(self, outage_s: float) -> dict[str, str]:
+        """What keeps this processor from its work now, by short name; also sets the gauges of it."""
+        now_s, outage = self._clock_s(), self._commits.outage
+        metrics.STUCK_NOW.set(outage.refused)
+        metrics.UNANSWERED_NOW.set(outage.unanswered)
+        metrics.OUTAGE_SECONDS.set(outage.lasts_s(now_s))
+        metrics.CENTRE_ANSWERED_SECONDS.labels(outage.centre).set(now_s - outage.answered_at_s)
+        metrics.PAUSES.look()
+        found = {}
+        if (why := outage.why(now_s, outage_s)) is not None:
+            found["centre"] = why
+        if self._letters.is_flooded:
+            most = self._limits.dead_letters_per_minute
+            found["dead_letters"] = f"more than {most} dead letters in a minute: reading stands still again and again"
+        return found
 
     def unwritten_letters(self) -> int:
         """Messages and attempts whose letters are under way."""

@@ -198,6 +198,7 @@ class Program:
             self._crash(Fatal(f"Faust stopped: {reason!r}"))
         processor = parts.processor
         self._notice_stall(parts)
+        self._health.troubled_by(processor.troubles(self._settings.processor.outage_ready_s))
         lag = 0
         for number, partition in processor.partitions.items():
             lag += max(0, self._ends.get(number, partition.next_offset) - partition.frontier.frontier())
