@@ -5,16 +5,19 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from b2stream.contracts.framing import Framing
 from b2stream.errors import Retryable
 from b2stream.logs import configure
 from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.origins import known_stations, signature_check
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
 from b2stream.registry import framing_from
@@ -61,6 +64,13 @@ def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = N
         return report
 
 
+def with_signatures(plan: Plan, settings: Settings, framing: Framing) -> Plan:
+    """The plan with the stations' keys as they are published now."""
+    accept = settings.processor.unsigned == "accept"
+    check = signature_check(known_stations(settings, framing), accept_unsigned=accept)
+    return replace(plan, check_signature=check)
+
+
 @contextlib.contextmanager
 def audited(
     settings: Settings, plan: Plan, centre: str = "", state: Path | None = None
@@ -72,7 +82,9 @@ def audited(
             path = state or Path(folder) / "index"
             with Index(path) as index:
                 with Counting() as counting:
-                    log = Log(settings, framing_from(settings))
+                    framing = framing_from(settings)
+                    log = Log(settings, framing)
+                    plan = with_signatures(plan, settings, framing)
                     report = Auditor(settings, stores, log, index, plan, counting.more).run()
                 yield report, index
             path.unlink()  # it was finished: the next one begins anew

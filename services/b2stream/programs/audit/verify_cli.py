@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from b2stream.contracts.framing import Framing
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_UNREACHABLE, Check, exit_code
+from b2stream.programs.audit.origins import known_stations
 from b2stream.programs.audit.subjects import Subject, find_subject
 from b2stream.programs.audit.verifying import Verifier, verify_offline
 from b2stream.registry import framing_from
@@ -56,17 +58,18 @@ def _offline(file: Path, manifest: Path | None, key: str | None) -> list[Check]:
 def _online(what: str, settings: Settings, centre: str) -> list[Check]:
     configure(settings.general.log_format, "warning")
     try:
-        subject = find_subject(what, settings, framing_from(settings))
-        return _checks(subject, settings, centre)
+        framing = framing_from(settings)
+        return _checks(find_subject(what, settings, framing), settings, framing, centre)
     except Retryable as error:
         click.echo(f"b2stream: {error}", err=True)
         sys.exit(EXIT_UNREACHABLE)
 
 
-def _checks(subject: Subject, settings: Settings, centre: str) -> list[Check]:
+def _checks(subject: Subject, settings: Settings, framing: Framing, centre: str) -> list[Check]:
     stores = open_centres(settings, centre)
+    stations, accept = known_stations(settings, framing), settings.processor.unsigned == "accept"
     try:
-        return list(Verifier(stores).verify(subject))
+        return list(Verifier(stores, stations, accept_unsigned=accept).verify(subject))
     finally:
         for store in stores:
             store.close()

@@ -13,6 +13,7 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id, public_bytes
 from b2stream.errors import ConfigurationError, DamagedObject, MissingObject, Poison, Retryable, Stuck
 from b2stream.programs.audit.checks import Check, Outcome, compared
+from b2stream.programs.audit.origins import must_be_signed
 from b2stream.programs.audit.subjects import Subject
 
 Progress = Callable[[int], None]
@@ -118,9 +119,8 @@ class Verifier:
         about = "signed by the station"
         if self.stations is None:
             return Check(where, about, Outcome.LEFT_OUT, "no station descriptions to compare with")
-        description = self.stations.get(close.station)
-        if close.signature is None and (description is None or not description.keys):
-            return Check(where, about, Outcome.LEFT_OUT, f"station {close.station} has no key")
+        if not must_be_signed(close, closed_at_us, self.stations, accept_unsigned=self.accept_unsigned):
+            return Check(where, about, Outcome.LEFT_OUT, f"station {close.station} had no key then")
         try:
             check_origin(close, closed_at_us, self.stations, accept_unsigned=self.accept_unsigned)
         except Poison as error:
