@@ -10,14 +10,13 @@ from tests.unit.replicator.test_replicator import make, running
 from tests.waiting import until
 
 LIMIT = 5
-REPLICATOR = "b2stream.programs.replicator"
 
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off as in production, only faster."""
-    monkeypatch.setattr(f"{REPLICATOR}.schedule.FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(f"{REPLICATOR}.schedule.LONGEST_STUCK_PAUSE_S", 0.1)
+    monkeypatch.setattr("b2stream.work.schedule.FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr("b2stream.work.schedule.LONGEST_STUCK_PAUSE_S", 0.1)
 
 
 class Deployment:
@@ -56,7 +55,7 @@ def test_I11_a_station_without_permission_never_stops_the_others_however_many_of
 def test_I10_beyond_their_limit_refused_batches_count_as_backlog_and_reading_pauses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"{REPLICATOR}.replicator.SET_ASIDE_LIMIT", 2)
+    monkeypatch.setattr("b2stream.work.loop.SET_ASIDE_LIMIT", 2)
     deployment = Deployment("CH-Dav")
     log = deployment.log
     deployment.commit("CH-Dav", range(100))

@@ -27,9 +27,9 @@ from tests.waiting import PATIENCE_S, until
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off as in production, only faster."""
-    monkeypatch.setattr("b2stream.programs.replicator.schedule.FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr("b2stream.programs.replicator.schedule.LONGEST_PAUSE_S", 0.1)
-    monkeypatch.setattr("b2stream.programs.replicator.replicator.REPORT_EVERY_S", 0.05)
+    monkeypatch.setattr("b2stream.work.schedule.FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr("b2stream.work.schedule.LONGEST_PAUSE_S", 0.1)
+    monkeypatch.setattr("b2stream.work.loop.REPORT_EVERY_S", 0.05)
 
 
 @pytest.fixture

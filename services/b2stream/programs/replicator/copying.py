@@ -15,6 +15,7 @@ from b2stream.archive.waiting import Clock
 from b2stream.contracts.envelopes import is_attempt
 from b2stream.contracts.records import BatchCommitted
 from b2stream.errors import DamagedObject, MissingObject, Poison, Retryable
+from b2stream.work.workers import Unfit
 
 SOURCE_MISSING = "source_missing"
 SOURCE_DAMAGED = "source_damaged"
@@ -23,7 +24,7 @@ BAD_EVENT = "bad_commit_event"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-class SourceUnfit(Poison):
+class SourceUnfit(Unfit):
     """What lies at the first centre is not what was committed there: nothing of it is copied, and the event becomes a dead letter."""
 
     reason = SOURCE_DAMAGED

@@ -1,76 +1,23 @@
-"""The replicator's loop: reads commit events, gives them to the workers, acknowledges in order what is announced.
+"""The replicator: the loop that works off commit events, with copying as its job."""
 
-One thread owns schedule, frontiers and consumer; workers hand back through a queue. So nothing here needs a lock.
-"""
-
-import logging
-import queue
-import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from b2stream import failpoints
 from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import StoppableClock
-from b2stream.batches.progress import OffsetFrontier
 from b2stream.contracts.messages import LogMessage
-from b2stream.errors import Retryable, Stuck
+from b2stream.errors import MissingObject, Poison
 from b2stream.monitoring import Health
 from b2stream.programs.replicator import metrics
-from b2stream.programs.replicator.copying import Copied, SourceHealth, SourceUnfit
+from b2stream.programs.replicator.copying import SOURCE_MISSING, BatchCopy, Copied, SourceHealth
 from b2stream.programs.replicator.events import Events
-from b2stream.programs.replicator.reporting import Reporter
-from b2stream.programs.replicator.schedule import Schedule, Work
-from b2stream.programs.replicator.workers import Acknowledged, Copying, Publisher, Tried, Workers
-
-BACKLOG_LIMIT = 1_000
-"""Commit events held in memory (about 3 KB each); beyond it reading pauses and the log holds the rest."""
-
-SET_ASIDE_LIMIT = 5_000
-"""Refused batches that do not count as backlog, so that a station without permission never stops the others; beyond it they do."""
-
-SECOND_LOOK_S = 1.0
-"""A source that does not match is looked at twice, so long apart, before it is a dead letter."""
-
-_IDLE_S = 0.05
-_ACKNOWLEDGE_EVERY_S = 1.0  # each costs this thread a round trip to Kafka per partition
-_AHEAD = (
-    2  # works given to the workers per thread: one is under way, one lies ready, so that no thread waits for this one
-)
-REPORT_EVERY_S = 1.0
-_READ_AT_ONCE = 100
-_GRACE_FOR_COPIES = 0.6  # of the grace; the rest is for removing what is staged and for acknowledging
-
-log = logging.getLogger("b2stream.replicator")
-
-
-class Reader(Protocol):
-    """What the replicator needs of a consumer; `b2stream.kafka.Consumer` says what each does."""
-
-    on_revoked: Callable[[list[int]], None]
-
-    def poll(self, timeout_s: float) -> LogMessage | None: ...
-
-    def done_up_to(self, partition: int, next_offset: int) -> None: ...
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def lag(self) -> int: ...
-
-
-@dataclass(slots=True)
-class _Partition:
-    """A partition as long as it is ours; a new generation each time that it is assigned."""
-
-    generation: int
-    frontier: OffsetFrontier
-    committed: int
+from b2stream.work.loop import BACKLOG_LIMIT, SECOND_LOOK_S, Loop, Reader
+from b2stream.work.outgoing import Outgoing
+from b2stream.work.reporting import Words
+from b2stream.work.schedule import Work
+from b2stream.work.workers import Done, Publisher
 
 
 class Replicator:
@@ -94,207 +41,91 @@ class Replicator:
         backlog_limit: int = BACKLOG_LIMIT,
         second_look_s: float = SECOND_LOOK_S,
     ) -> None:
-        self._reader = reader
-        self._publisher = publisher
-        self._grace_s = grace_s
-        self._health = health or Health()
-        self._backlog_limit = backlog_limit
-        self._second_look_s = second_look_s
-        self._stopping = stopping or threading.Event()
-        self._giving_up = threading.Event()
-        self._schedule = Schedule(random.SystemRandom().random)
-        self._partitions: dict[int, _Partition] = {}
-        self._generation = 0
-        self._acknowledge_at_s = self._report_at_s = 0.0
-        self._kafka_answers = True
-        self._reporter = Reporter(self._health, second.centre)
-        copying = Copying(
-            first,
-            second,
-            events,
+        stopping, giving_up = stopping or threading.Event(), threading.Event()
+        self._loop = Loop(
+            reader,
             publisher,
-            Writer(),
-            StoppableClock(self._stopping),
-            lambda: time.time_ns() // 1000,
-            self._stopping,
-            self._giving_up,
-            SourceHealth(),
-            _count,
+            CopyJob(first, second, events, stopping, giving_up),
+            words=Words(
+                program="replicator",
+                a_try="a copy",
+                event="commit event",
+                nobody_answers=f"{second.centre} or the first centre does not answer",
+                all_refused=f"{second.centre} refuses every batch",
+                back=f"{second.centre} takes copies again",
+            ),
+            meters=metrics.METERS,
+            threads=copies_in_flight,
+            grace_s=grace_s,
+            health=health,
+            stopping=stopping,
+            giving_up=giving_up,
+            backlog_limit=backlog_limit,
+            second_look_s=second_look_s,
         )
-        self._workers = Workers(copying, copies_in_flight)
-        reader.on_revoked = self._revoked
 
     def stop(self) -> None:
         """Finish or give up what is in flight within the grace time; setting `stopping` does the same."""
-        self._stopping.set()
+        self._loop.stop()
 
     def run(self) -> None:
         """Work until `stop`."""
-        try:
-            while not self._stopping.is_set():
-                self._health.beat()
-                self._collect(_IDLE_S if self._no_slot() or self._full() else 0.0)
-                self._dispatch()
-                self._read()
-                self._acknowledge(now=self._schedule.running == 0)
-                self._report()
-        finally:
-            self._wind_down()
-
-    # One round of the loop --------------------------------------------------------------------------------------------
-
-    def _collect(self, timeout_s: float) -> None:
-        """Take what the workers hand back; wait for the first of it at most so long."""
-        outcomes = self._workers.outcomes
-        deadline_s = time.monotonic() + timeout_s
-        while True:
-            wait_s = deadline_s - time.monotonic()
-            try:
-                outcome = outcomes.get(timeout=wait_s) if wait_s > 0 else outcomes.get_nowait()
-            except queue.Empty:
-                return
-            deadline_s = 0.0
-            if isinstance(outcome, Tried):
-                self._tried(outcome.work, outcome.error)
-            else:
-                self._acknowledged(outcome)
-
-    def _tried(self, work: Work, error: Exception | None) -> None:
-        now_s = time.monotonic()
-        if error is None:
-            self._schedule.finished(work)
-        elif isinstance(error, SourceUnfit):
-            self._schedule.again(work, now_s + self._second_look_s)
-        elif isinstance(error, Retryable | Stuck):
-            pause_s = self._schedule.failed(work, error, now_s)
-            if not self._stopping.is_set():
-                self._reporter.failed(work, error, pause_s)
-        else:
-            self._schedule.again(work, now_s)
-            raise error
-
-    def _acknowledged(self, outcome: Acknowledged) -> None:
-        work = outcome.work
-        held = self._partitions.get(work.message.partition)
-        if held is None or held.generation != work.generation:
-            return  # someone else has the partition now, and will find the batch in place
-        if isinstance(outcome.error, Retryable):
-            self._schedule.add(work)
-        elif outcome.error is not None:
-            raise outcome.error
-        else:
-            held.frontier.finish(work.message.offset)
-            metrics.BATCHES.labels(outcome.outcome).inc()
-            metrics.EVENT_TO_REPLICA_SECONDS.observe(max(time.time() - work.message.appended_at_us / 1e6, 0.0))
-
-    def _dispatch(self) -> None:
-        while not self._no_slot():
-            work = self._schedule.take(time.monotonic())
-            if work is None:
-                return
-            self._workers.give(work)
-
-    def _read(self) -> None:
-        if self._full():
-            self._reader.pause()
-        elif self._backlog() <= self._backlog_limit // 2:
-            self._reader.resume()
-        idle = not self._no_slot() and not self._full()
-        timeout_s = _IDLE_S if idle else 0.0
-        for _ in range(_READ_AT_ONCE):
-            message = self._reader.poll(timeout_s)
-            if message is None or self._stopping.is_set():
-                return
-            timeout_s = 0.0
-            self._begin(message)
-            self._dispatch()
-            if self._full():
-                return
-
-    def _begin(self, message: LogMessage) -> None:
-        held = self._partitions.get(message.partition)
-        if held is None:
-            self._generation += 1
-            held = _Partition(self._generation, OffsetFrontier(message.offset), message.offset)
-            self._partitions[message.partition] = held
-        held.frontier.begin(message.offset)
-        self._schedule.add(Work(message, _key(message), held.generation))
-
-    def _acknowledge(self, *, now: bool) -> None:
-        """Commit each partition's frontier, `now` or a few times a second; what Kafka does not take it takes next time."""
-        now_s = time.monotonic()
-        if now_s < self._acknowledge_at_s and not (now and self._kafka_answers):
-            return
-        self._acknowledge_at_s = now_s + _ACKNOWLEDGE_EVERY_S
-        for partition, held in self._partitions.items():
-            frontier = held.frontier.frontier()
-            if frontier <= held.committed:
-                continue
-            failpoints.passing("acknowledge")
-            try:
-                self._reader.done_up_to(partition, frontier)
-            except Retryable as error:
-                log.info("offset %d of partition %d is not committed yet: %s", frontier, partition, error)
-                self._kafka_answers = False
-            else:
-                held.committed = frontier
-                self._kafka_answers = True
-
-    def _report(self) -> None:
-        now_s = time.monotonic()
-        if now_s >= self._report_at_s:
-            self._report_at_s = now_s + REPORT_EVERY_S
-            unfinished = sum(held.frontier.unfinished() for held in self._partitions.values())
-            copies = min(self._schedule.running, self._workers.count)
-            self._reporter.report(self._schedule, copies, unfinished + self._reader.lag(), now_s)
-
-    def _no_slot(self) -> bool:
-        return self._schedule.running >= self._workers.count * _AHEAD
-
-    def _full(self) -> bool:
-        return self._backlog() >= self._backlog_limit
-
-    def _backlog(self) -> int:
-        return len(self._schedule) - min(self._schedule.set_aside, SET_ASIDE_LIMIT)
-
-    # Losing partitions, and the end -----------------------------------------------------------------------------------
-
-    def _revoked(self, partitions: list[int]) -> None:
-        """Acknowledge what is done, then forget the partitions. Copies under way may end: the archive is the fence."""
-        self._collect(0.0)
-        self._acknowledge(now=True)
-        for partition in partitions:
-            self._partitions.pop(partition, None)
-        self._schedule.drop(lambda work: work.message.partition in partitions)
-
-    def _wind_down(self) -> None:
-        """Finish what is in flight, or give it up, within the grace time; acknowledge what was announced."""
-        self._stopping.set()
-        end_s = time.monotonic() + self._grace_s
-        copies_end_s = time.monotonic() + self._grace_s * _GRACE_FOR_COPIES
-        self._workers.close()
-        try:
-            while self._unannounced() and time.monotonic() < end_s:
-                if time.monotonic() >= copies_end_s:
-                    self._giving_up.set()
-                self._collect(_IDLE_S)
-            self._collect(0.0)
-        finally:
-            self._giving_up.set()
-            self._acknowledge(now=True)
-        if self._schedule.running:
-            log.warning("%d copies were given up at the end of the grace time", self._schedule.running)
-
-    def _unannounced(self) -> bool:
-        if self._schedule.running:
-            return True
-        return self._publisher.flush(0.0) > 0 or not self._workers.outcomes.empty()
+        self._loop.run()
 
 
-def _key(message: LogMessage) -> str:
-    """The event's id where it has one: a repeated event waits for the first, instead of copying beside it."""
-    identity = dict(message.headers).get("ce_id")
-    return identity.decode("utf-8", "replace") if identity else f"{message.partition}/{message.offset}"
+class CopyJob:
+    """Copies one batch. What is staged is remembered from one try to the next, as the work's task."""
+
+    def __init__(
+        self,
+        first: ObjectStore,
+        second: ObjectStore,
+        events: Events,
+        stopping: threading.Event,
+        giving_up: threading.Event,
+    ) -> None:
+        self._first = first
+        self._second = second
+        self._events = events
+        self._clock = StoppableClock(stopping)
+        self._giving_up = giving_up
+        self._writer = Writer()
+        self._source_health = SourceHealth()
+
+    def try_once(self, work: Work) -> Done:
+        commit = self._events.commit(work.message)
+        if work.task is None:
+            work.task = BatchCopy(
+                commit,
+                self._first,
+                self._second,
+                self._writer,
+                clock=self._clock,
+                passing=failpoints.passing,
+                giving_up=self._giving_up.is_set,
+                source_health=self._source_health,
+            )
+        began_s = time.monotonic()
+        copied = work.task.run()
+        _count(copied, time.monotonic() - began_s)
+        message = self._events.replicated(
+            commit, self._second.centre, self._second.url(commit.path), time.time_ns() // 1000
+        )
+        return Done(message, "copied" if copied.objects else "already_there")
+
+    def before_letter(self, work: Work, why: Poison) -> None:
+        """A source is missing only while the first centre shows us other objects."""
+        if why.reason == SOURCE_MISSING and work.task is not None:
+            since_s = work.first_tried_s if work.first_tried_s is not None else float("inf")
+            if not work.task.first_centre_shows_others(since_s):
+                raise MissingObject(f"{why.detail}; nothing else is to be seen at {self._first.centre} either")
+
+    def letter(self, message: LogMessage, why: Poison) -> Outgoing:
+        return self._events.letter(message, why)
+
+    def give_up(self, work: Work) -> None:
+        if work.task is not None:
+            work.task.give_up()
 
 
 def _count(copied: Copied, seconds: float) -> None:

@@ -1,7 +1,7 @@
-"""Which commit event is copied next, and when a failed one is tried again. Pure: the caller gives time and chance.
+"""Which event is worked on next, and when a failed one is tried again. Pure: the caller gives time and chance.
 
-A batch that fails gives up its slot while it waits, so that one bad batch never stops the others (I11). When different
-batches find nobody to talk to, the centre is away and not the batch bad: then one batch at a time goes to see, in
+An event that fails gives up its slot while it waits, so that one bad batch never stops the others (I11). When different
+events find nobody to talk to, the server is away and not the batch bad: then one event at a time goes to see, in
 pauses that grow, and as soon as one gets through all others are due.
 """
 
@@ -9,35 +9,38 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import Retryable, Stuck
-from b2stream.programs.replicator.copying import BatchCopy
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-"""Between two tries while nobody answers: a centre that is back is noticed within half a minute."""
+"""Between two tries while nobody answers: a server that is back is noticed within half a minute."""
 LONGEST_STUCK_PAUSE_S = 600.0
 REFUSALS_ARE_AN_OUTAGE_S = 900.0
 
 
 @dataclass(eq=False, slots=True)
 class Work:
-    """One commit event from reading to acknowledgement. Works of one `key` (the event's id) never run at once."""
+    """One event from reading to acknowledgement. Works of one `key` never run at once.
+
+    `task` is what the program keeps of it from one try to the next.
+    """
 
     message: LogMessage
     key: str
     generation: int
-    copy: BatchCopy | None = None
+    task: Any = None
     tries: int = 0
     unfit_seen: bool = False
-    is_refused: bool = False  # at its last try a centre answered, and refused it
+    is_refused: bool = False  # at its last try a server answered, and refused it
     first_tried_s: float | None = None
 
 
 @dataclass(slots=True)
 class Schedule:
-    """What is to be copied. `chance` gives numbers from 0 to 1; pauses are between half of their length and all of it."""
+    """What is to be done. `chance` gives numbers from 0 to 1; pauses are between half of their length and all of it."""
 
     chance: Callable[[], float]
     running: int = 0
@@ -63,7 +66,7 @@ class Schedule:
 
     @property
     def set_aside(self) -> int:
-        """Works that a centre refused and that wait for their next try."""
+        """Works that a server refused and that wait for their next try."""
         return self._set_aside
 
     def oldest_us(self) -> int | None:
@@ -77,7 +80,7 @@ class Schedule:
         return len(self.unreachable) > 1
 
     def refuses_everything(self, now_s: float) -> bool:
-        """Whether the centre has refused each of several batches for a quarter of an hour: an outage, not bad batches."""
+        """Whether the server has refused each of several batches for a quarter of an hour: an outage, not bad batches."""
         since_s = self.refused_since_s
         return since_s is not None and len(self.refused) > 1 and now_s - since_s >= REFUSALS_ARE_AN_OUTAGE_S
 

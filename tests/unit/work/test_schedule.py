@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import AccessRefused, Retryable
-from b2stream.programs.replicator.schedule import LONGEST_PAUSE_S, LONGEST_STUCK_PAUSE_S, Schedule, Work
+from b2stream.work.schedule import LONGEST_PAUSE_S, LONGEST_STUCK_PAUSE_S, Schedule, Work
 
 _EITHER: st.SearchStrategy[bool] = st.booleans()
 
