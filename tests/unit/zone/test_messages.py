@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from b2stream.sandbox.zone.messages import (
     Disconnected,
     Header,
-    Node,
+    Incoming,
     element,
     escape,
     leaf,
@@ -45,7 +45,7 @@ def test_keywords_pair_names_with_values_in_order() -> None:
 def test_a_missing_child_is_empty_and_a_missing_number_the_default() -> None:
     node = parse(b"<X_PI><a>1</a></X_PI>")
     assert (node.value("b"), node.number("a"), node.number("b", -1)) == ("", 1, -1)
-    assert node.child("b") == Node("b")
+    assert (node.child("b").children, node.all("b"), node.keywords()) == ([], [], {})
 
 
 @pytest.mark.parametrize("body", [b"", b"no xml", b"<a><b></a></b>", b"<a>", b"</a>"])
@@ -71,13 +71,13 @@ def header_of(raw: bytes) -> Header:
     with ours:
         with theirs:
             theirs.sendall(raw)
-        return receive_header(ours)
+        return receive_header(Incoming(ours))
 
 
 def test_a_packed_header_says_what_follows() -> None:
-    raw, body, error = pack("RODS_API_REPLY", -808000, "bödy", "error", stream_bytes=5)
+    raw = pack("RODS_API_REPLY", -808000, "bödy", "error", stream_bytes=5)
+    assert raw.endswith("bödyerror".encode())
     header = header_of(raw)
-    assert (len(body), len(error)) == (5, 5)
     assert (header.kind, header.info) == ("RODS_API_REPLY", -808000)
     assert (header.body_bytes, header.error_bytes, header.stream_bytes) == (5, 5, 5)
 
@@ -90,7 +90,7 @@ def test_a_packed_header_says_what_follows() -> None:
         struct.pack(">I", 1_000_000) + b"x" * 10,
         struct.pack(">I", 7) + b"<a></a>",
         struct.pack(">I", 100) + b"too short",
-        pack("RODS_API_REQ", 0)[0].replace(b"<msgLen>0<", b"<msgLen>9999999999<"),
+        pack("RODS_API_REQ", 0).replace(b"<msgLen>0<", b"<msgLen>9999999999<"),
     ],
     ids=["nothing", "half a length", "too long", "no fields", "cut", "an unbelievable length"],
 )

@@ -23,6 +23,7 @@ from b2stream.sandbox.zone.faults import Cut, Fault
 from b2stream.sandbox.zone.messages import (
     Disconnected,
     Header,
+    Incoming,
     Node,
     element,
     leaf,
@@ -31,7 +32,6 @@ from b2stream.sandbox.zone.messages import (
     pack_json,
     pack_refusal,
     parse,
-    receive_exactly,
     receive_header,
     unpack_json,
 )
@@ -97,6 +97,7 @@ class Connection:
     def __init__(self, zone: Zone, client: socket.socket) -> None:
         self._zone = zone
         self._client = client
+        self._incoming = Incoming(client)
         self._session: Session | None = None
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
 
@@ -122,15 +123,15 @@ class Connection:
             self._client.shutdown(socket.SHUT_RDWR)
 
     def _send(self, kind: str, info: int, body: str = "", error: str = "") -> None:
-        self._client.sendall(b"".join(pack(kind, info, body, error)))
+        self._client.sendall(pack(kind, info, body, error))
 
     def _receive_body(self, header: Header) -> bytes:
-        body = receive_exactly(self._client, header.body_bytes)
-        receive_exactly(self._client, header.error_bytes)
+        body = self._incoming.exactly(header.body_bytes)
+        self._incoming.exactly(header.error_bytes)
         return body
 
     def _start(self) -> None:
-        header = receive_header(self._client)
+        header = receive_header(self._incoming)
         body = self._receive_body(header)
         if header.kind != "RODS_CONNECT":
             raise Disconnected("no startup message")
@@ -139,12 +140,12 @@ class Connection:
             # The server's policy is to refuse TLS: it listens on the loopback device only.
             refusal = element("CS_NEG_PI", leaf("status", 1), leaf("result", "CS_NEG_REFUSE"))
             self._send("RODS_CS_NEG_T", 0, refusal)
-            if "CS_NEG_USE_TCP" not in parse(self._receive_body(receive_header(self._client))).value("result"):
+            if "CS_NEG_USE_TCP" not in parse(self._receive_body(receive_header(self._incoming))).value("result"):
                 raise Disconnected("the client insists on TLS")
         self._send("RODS_VERSION", 0, VERSION)
         authentication = NativeAuthentication()
         while self._session is None:
-            header = receive_header(self._client)
+            header = receive_header(self._incoming)
             if header.info != Api.AUTHENTICATION:
                 raise Disconnected("the client does not authenticate")
             self._authenticate(authentication, self._receive_body(header))
@@ -161,14 +162,13 @@ class Connection:
         self._send("RODS_API_REPLY", 0, pack_json(answer))
 
     def _answer_next(self) -> bool:
-        header = receive_header(self._client)
+        header = receive_header(self._incoming)
         if header.kind == "RODS_DISCONNECT":
             return False
         if header.kind != "RODS_API_REQ" or self._session is None:
             raise Disconnected(f"unexpected message {header.kind}")
         body = self._receive_body(header)
-        call = Api(header.info).name if header.info in Api.__members__.values() else str(header.info)
-        fault = self._fault(self._session, call, body)
+        fault = self._fault(self._session, header.info, body)
         try:
             if header.info != Api.DATA_OBJ_WRITE or (fault is not None and fault.action == "error"):
                 self._discard(header.stream_bytes)
@@ -188,10 +188,11 @@ class Connection:
             self._send("RODS_API_REPLY", Code.SYS_INVALID_INPUT_PARAM)
         return True
 
-    def _fault(self, session: Session, call: str, body: bytes) -> Fault | None:
+    def _fault(self, session: Session, api: int, body: bytes) -> Fault | None:
         """The fault for this call; its path may also be that of the open object which the call is about."""
         if self._zone.faults.none:  # the ordinary case costs nothing
             return None
+        call = Api(api).name if api in Api.__members__.values() else str(api)
         number = parse(body).number("l1descInx", -1) if b"l1descInx" in body else -1
         opened = session.open_files.get(number)
         return self._zone.faults.consult(call, body + opened.path.encode() if opened else body)
@@ -199,7 +200,7 @@ class Connection:
     def _discard(self, size_bytes: int) -> None:
         """Take bytes that no call asked for, so that the next message is found."""
         while size_bytes > 0:
-            count = self._client.recv_into(self._buffer, min(size_bytes, len(self._buffer)))
+            count = self._incoming.into(self._buffer[: min(size_bytes, len(self._buffer))])
             if not count:
                 raise Disconnected("closed by the client")
             size_bytes -= count
@@ -215,7 +216,7 @@ class Connection:
             self._zone.faults.wait(fault)
 
     def _answer(self, session: Session, header: Header, body: bytes, *, silent: bool) -> None:
-        request = parse(body) if body else Node("")
+        request = parse(body) if body else Node()
         if header.info == Api.DATA_OBJ_READ:
             if silent:
                 raise Cut
@@ -223,7 +224,7 @@ class Connection:
             return
         info, packed = 0, ""
         if header.info == Api.DATA_OBJ_WRITE:
-            info = transfer.receive_file(session, request, header, self._client, self._buffer)
+            info = transfer.receive_file(session, request, header, self._incoming, self._buffer)
         elif header.info in _NUMBER_CALLS:
             info = _NUMBER_CALLS[header.info](session, request)
         elif header.info in _BODY_CALLS:

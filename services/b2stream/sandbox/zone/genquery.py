@@ -5,10 +5,11 @@ out here, as a real catalogue does. A condition is text such as `= 'x'`, `like '
 several of them joined with `||`.
 """
 
+import functools
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from b2stream.sandbox.zone.catalogue import READ_OBJECT
 from b2stream.sandbox.zone.columns import COLUMNS, LINKS, TABLES, Column
@@ -23,6 +24,7 @@ NO_DISTINCT, UPPER_CASE_WHERE = 0x40, 0x200
 
 _OPERATOR = r"not\s+like|like|not\s+in|in|between|<>|!=|<=|>=|=|<|>"
 _CONDITION = re.compile(rf"\s*(?P<operator>{_OPERATOR})\s*(?P<operand>.*)", re.IGNORECASE | re.DOTALL)
+_VALUES = re.compile(r"'([^']*)'")
 # A quote inside a value is not doubled by clients, so an alternative starts only where an operator and a quote follow.
 _ALTERNATIVE = re.compile(rf"(?<=['\)])\s*\|\|\s*(?=(?:{_OPERATOR})\s*\(?\s*')", re.IGNORECASE)
 
@@ -40,24 +42,53 @@ class Query:
     sort_by_columns: bool = True
 
 
-@dataclass(slots=True)
-class _Sql:
-    tables: list[str] = field(default_factory=list)
-    where: list[str] = field(default_factory=list)
-    values: list[object] = field(default_factory=list)
-
-    def need(self, alias: str) -> None:
-        if alias not in self.tables:
-            self.tables.append(alias)
+# The operator of each alternative of a condition, and how many values it has.
+_Shape = tuple[tuple[str, int], ...]
 
 
 def run(db: sqlite3.Connection, user: User, query: Query) -> list[tuple[object, ...]]:
     """All rows. Raises CAT_UNKNOWN_TABLE, CAT_INVALID_ARGUMENT or CAT_FAILED_TO_LINK_TABLES."""
-    sql = _Sql()
+    values: list[object] = []
+    conditions = tuple((number, _shape(text, values)) for number, text in query.conditions)
+    statement, accesses = _statement(
+        tuple(query.selects), conditions, query.options, query.sort_by_columns, user.administrator
+    )
+    values += [user.user_id] * accesses
+    return db.execute(statement, (*values, query.limit, query.offset)).fetchall()
+
+
+def _shape(text: str, values: list[object]) -> _Shape:
+    """What a condition asks but for its values, which are added to those that there are."""
+    parts = []
+    for part in _ALTERNATIVE.split(text) if "||" in text else (text,):
+        match = _CONDITION.fullmatch(part)
+        if match is None:
+            raise Refusal(Code.CAT_INVALID_ARGUMENT)
+        operator = " ".join(match["operator"].lower().split())
+        several = operator in ("in", "not in", "between")
+        found = _VALUES.findall(match["operand"]) if several else [_quoted(match["operand"])]
+        values += found
+        parts.append((operator, len(found)))
+    return tuple(parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _statement(
+    selects: tuple[tuple[int, int], ...],
+    conditions: tuple[tuple[int, _Shape], ...],
+    options: int,
+    sort_by_columns: bool,
+    administrator: bool,
+) -> tuple[str, int]:
+    """The SQL, and how often its access conditions take the user's id. Clients ask the same few things again and again.
+
+    Every piece of the text is a constant of this package; what the client gave is bound as values.
+    """
+    tables: list[str] = []
     outputs, order, aggregated = [], [], False
-    for number, option in query.selects:
+    for number, option in selects:
         column = _column(number)
-        sql.need(column.table)
+        _need(tables, column.table)
         function = _AGGREGATES.get(option & 0xF)
         aggregated = aggregated or function is not None
         outputs.append(f"{function}({column.sql})" if function else column.sql)
@@ -65,24 +96,26 @@ def run(db: sqlite3.Connection, user: User, query: Query) -> list[tuple[object, 
             order.append(f"{column.sql} {'DESC' if option & ORDER_BY_DESC else 'ASC'}")
     if not outputs:
         raise Refusal(Code.CAT_INVALID_ARGUMENT)
-    _add_conditions(sql, query)
-    if not user.administrator:
-        _add_access(sql, user)
+    where = _where(tables, conditions, upper=bool(options & UPPER_CASE_WHERE))
+    accesses = [] if administrator else _accesses(tables)
     groups = [out for out in outputs if aggregated and "(" not in out]
-    if not order and query.sort_by_columns:
+    if not order and sort_by_columns:
         # PostgreSQL answers `select distinct` sorted by its columns, left to right (seen in the recordings).
         order = [out for out in outputs if "(" not in out]
-    # Every piece of the text is a constant of this package; what the client gave is bound as values.
-    plain = bool(query.options & NO_DISTINCT) or aggregated
-    pieces = ["SELECT" if plain else "SELECT DISTINCT", ", ".join(outputs), "FROM", _joined(sql)]
-    if sql.where:
-        pieces += ["WHERE", " AND ".join(sql.where)]
+    plain = bool(options & NO_DISTINCT) or aggregated
+    pieces = ["SELECT" if plain else "SELECT DISTINCT", ", ".join(outputs), "FROM", _joined(tables)]
+    if where or accesses:
+        pieces += ["WHERE", " AND ".join([*where, *accesses])]
     if groups:
         pieces += ["GROUP BY", ", ".join(groups)]
     if order:
         pieces += ["ORDER BY", ", ".join(order)]
-    statement = " ".join([*pieces, "LIMIT ? OFFSET ?"])
-    return db.execute(statement, (*sql.values, query.limit, query.offset)).fetchall()
+    return " ".join([*pieces, "LIMIT ? OFFSET ?"]), len(accesses)
+
+
+def _need(tables: list[str], alias: str) -> None:
+    if alias not in tables:
+        tables.append(alias)
 
 
 def _column(number: int) -> Column:
@@ -91,41 +124,31 @@ def _column(number: int) -> Column:
     return COLUMNS[number]
 
 
-def _add_conditions(sql: _Sql, query: Query) -> None:
+def _where(tables: list[str], conditions: tuple[tuple[int, _Shape], ...], *, upper: bool) -> list[str]:
+    where = []
     seen: dict[int, int] = {}
-    for number, text in query.conditions:
+    for number, shape in conditions:
         column = _column(number)
         seen[number] = seen.get(number, 0) + 1
         alias, expression = column.table, column.sql
         if alias in ("data_meta", "coll_meta") and seen[number] > 1:
             # A second condition on an attribute speaks of another AVU of the same object.
-            sql.need(alias)
+            _need(tables, alias)
             alias = f"{alias}{seen[number]}"
             expression = expression.replace(".", f"{seen[number]}.", 1)
-        sql.need(alias)
-        upper = bool(query.options & UPPER_CASE_WHERE)
-        parts = [_condition(sql, expression, part, upper) for part in _ALTERNATIVE.split(text)]
-        sql.where.append(parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})")
+        _need(tables, alias)
+        parts = [_condition(f"upper({expression})" if upper else expression, *part) for part in shape]
+        where.append(parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})")
+    return where
 
 
-def _condition(sql: _Sql, expression: str, text: str, upper: bool) -> str:
-    match = _CONDITION.fullmatch(text)
-    if match is None:
-        raise Refusal(Code.CAT_INVALID_ARGUMENT)
-    operator = " ".join(match["operator"].lower().split())
-    if upper:
-        expression = f"upper({expression})"
+def _condition(expression: str, operator: str, values: int) -> str:
     if operator in ("in", "not in"):
-        values = re.findall(r"'([^']*)'", match["operand"])
-        sql.values.extend(values)
-        return f"{expression} {operator} ({','.join('?' * len(values))})"
+        return f"{expression} {operator} ({','.join('?' * values)})"
     if operator == "between":
-        values = re.findall(r"'([^']*)'", match["operand"])
-        if len(values) != 2:
+        if values != 2:
             raise Refusal(Code.CAT_INVALID_ARGUMENT)
-        sql.values.extend(values)
         return f"{expression} BETWEEN ? AND ?"
-    sql.values.append(_quoted(match["operand"]))
     return f"{expression} {operator} ?" + (" ESCAPE '\\'" if operator.endswith("like") else "")
 
 
@@ -137,20 +160,19 @@ def _quoted(operand: str) -> str:
     return operand[first + 1 : last]
 
 
-def _add_access(sql: _Sql, user: User) -> None:
+def _accesses(tables: list[str]) -> list[str]:
     """Strict access lists: who is no administrator sees only what they may read."""
-    for alias, key in (("data", "data.data_id"), ("coll", "coll.coll_id")):
-        if alias in sql.tables:
-            sql.where.append(
-                f"{key} IN (SELECT object_id FROM r_objt_access WHERE access_type_id >= {READ_OBJECT}"  # noqa: S608
-                " AND user_id IN (SELECT group_user_id FROM r_user_group WHERE user_id = ?))"
-            )
-            sql.values.append(user.user_id)
+    return [
+        f"{key} IN (SELECT object_id FROM r_objt_access WHERE access_type_id >= {READ_OBJECT}"  # noqa: S608
+        " AND user_id IN (SELECT group_user_id FROM r_user_group WHERE user_id = ?))"
+        for alias, key in (("data", "data.data_id"), ("coll", "coll.coll_id"))
+        if alias in tables
+    ]
 
 
-def _joined(sql: _Sql) -> str:
+def _joined(tables: list[str]) -> str:
     """The tables with their joins: starting from the first, each further one by the shortest chain of links."""
-    first, *others = sql.tables
+    first, *others = tables
     joined = {first}
     text = f"{_base_table(first)} AS {first}"
     for alias in others:

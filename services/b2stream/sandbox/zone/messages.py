@@ -6,12 +6,14 @@ are done here by hand and keep every character.
 """
 
 import base64
+import io
 import json
 import re
 import socket
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from b2stream.sandbox.zone.numbers import Refusal
 
@@ -19,8 +21,16 @@ from b2stream.sandbox.zone.numbers import Refusal
 LONGEST_PART_BYTES = 16 * 1024 * 1024
 LONGEST_HEADER_BYTES = 4096
 
-_HEADER_FIELDS = re.compile(rb"<(type|msgLen|errorLen|bsLen|intInfo)>([^<]*)</")
-_TAG_AND_TEXT = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9_]*)>([^<]*)")
+# A small message is taken with one call of the system.
+_AT_ONCE_BYTES = 64 * 1024
+
+_HEADER_FIELDS = re.compile(
+    rb"<type>([^<]*)</type>\s*<msgLen>(\d+)</msgLen>\s*<errorLen>(\d+)</errorLen>\s*<bsLen>(\d+)</bsLen>"
+    rb"\s*<intInfo>(-?\d+)</intInfo>"
+)
+_ROOT = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>(.*)</\1>\s*", re.DOTALL)
+_CHILD = re.compile(r"<([A-Za-z][A-Za-z0-9_]*)>(.*?)</\1>", re.DOTALL)
+_ESCAPED = re.compile("[&<>\"']")
 _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _ENTITY = re.compile(r"&(lt|gt|quot|apos|amp);")
 
@@ -40,42 +50,55 @@ class Header:
     info: int
 
 
-@dataclass(slots=True)
 class Node:
-    """One element: its text, or its children in order."""
+    """What stands within one element. Only what is asked for is looked for: a query has fifty elements, a call asks for five.
 
-    name: str
-    text: str = ""
-    children: list["Node"] = field(default_factory=list)
+    The first element of a name is the one on the highest level, but in calls with two structures: those look at `children`.
+    """
+
+    __slots__ = ("_within",)
+
+    def __init__(self, within: str = "") -> None:
+        self._within = within
+
+    @property
+    def children(self) -> list["Node"]:
+        """The elements within, in order."""
+        return [Node(within) for _, within in _CHILD.findall(self._within)]
 
     def child(self, name: str) -> "Node":
-        """The first child of that name, or an empty one."""
-        for node in self.children:
-            if node.name == name:
-                return node
-        return Node(name)
+        """The first element of that name, or an empty one."""
+        _, _, rest = self._within.partition(f"<{name}>")
+        within, end, _ = rest.partition(f"</{name}>")
+        return Node(within if end else "")
 
     def all(self, name: str) -> list[str]:
-        """The texts of all children of that name."""
-        return [node.text for node in self.children if node.name == name]
+        """The texts of all elements of that name."""
+        return [unescape(rest[: rest.find("<")]) for rest in self._within.split(f"<{name}>")[1:]]
 
     def value(self, name: str) -> str:
-        """The text of the first child of that name, or nothing."""
-        return self.child(name).text
+        """The text of the first element of that name, or nothing."""
+        _, _, rest = self._within.partition(f"<{name}>")
+        return unescape(rest[: rest.find("<")]) if rest else ""
 
     def number(self, name: str, default: int = 0) -> int:
-        """The child's text as a number."""
+        """The element's text as a number."""
         text = self.value(name)
         return int(text) if text else default
 
     def keywords(self) -> dict[str, str]:
-        """The child KeyValPair_PI as a dictionary."""
-        pairs = self.child("KeyValPair_PI")
-        return dict(zip(pairs.all("keyWord"), pairs.all("svalue"), strict=True))
+        """The element KeyValPair_PI as a dictionary."""
+        return self.child("KeyValPair_PI").pairs()
+
+    def pairs(self) -> dict[str, str]:
+        """What stands in a KeyValPair_PI."""
+        return dict(zip(self.all("keyWord"), self.all("svalue"), strict=True))
 
 
 def escape(text: str) -> str:
     """Text as the server writes it into XML."""
+    if not _ESCAPED.search(text):
+        return text
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;").replace("'", "&apos;")
 
@@ -86,21 +109,11 @@ def unescape(text: str) -> str:
 
 
 def parse(body: bytes) -> Node:
-    """The element tree of a message's body. Raises Disconnected when it is not one."""
-    root = Node("")
-    stack = [root]
-    for slash, name, text in _TAG_AND_TEXT.findall(body.decode("utf-8", "surrogateescape")):
-        if slash:
-            if stack.pop().name != name or not stack:
-                raise Disconnected(f"unbalanced XML at {name}")
-        else:
-            node = Node(name, unescape(text))
-            stack[-1].text = ""  # what stood before the first child is layout
-            stack[-1].children.append(node)
-            stack.append(node)
-    if len(stack) != 1 or not root.children:
+    """What stands in a message's body. Raises Disconnected when that is no element."""
+    found = _ROOT.fullmatch(body.decode("utf-8", "surrogateescape"))
+    if found is None:
         raise Disconnected("the body is no XML element")
-    return root.children[0]
+    return Node(found[2])
 
 
 def element(name: str, *parts: str) -> str:
@@ -141,46 +154,56 @@ def pack_refusal(refusal: Refusal) -> str:
     return element("RError_PI", leaf("count", 1), message)
 
 
-def receive_exactly(connection: socket.socket, size_bytes: int) -> bytes:
-    """That many bytes. Raises Disconnected when the other side is gone."""
-    parts: list[bytes] = []
-    while size_bytes > 0:
-        part = connection.recv(size_bytes)
-        if not part:
+class Incoming:
+    """What one connection receives."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._buffered = io.BufferedReader(_Arriving(connection), _AT_ONCE_BYTES)
+
+    def exactly(self, size_bytes: int) -> bytes:
+        """That many bytes. Raises Disconnected when the other side is gone."""
+        part = self._buffered.read(size_bytes) if size_bytes else b""
+        if len(part) < size_bytes:
             raise Disconnected("closed by the client")
-        parts.append(part)
-        size_bytes -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        return part
+
+    def into(self, buffer: memoryview) -> int:
+        """What is there, at least one byte, at most as many as the buffer holds; 0 when the other side is gone."""
+        return self._buffered.readinto1(buffer)
 
 
-def receive_header(connection: socket.socket) -> Header:
+class _Arriving(io.RawIOBase):
+    def __init__(self, connection: socket.socket) -> None:
+        self._receive_into = connection.recv_into
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._receive_into(buffer)
+
+
+def receive_header(incoming: Incoming) -> Header:
     """The next message's header; the parts it announces are still on the connection."""
-    (size_bytes,) = struct.unpack(">I", receive_exactly(connection, 4))
+    (size_bytes,) = struct.unpack(">I", incoming.exactly(4))
     if size_bytes > LONGEST_HEADER_BYTES:
         raise Disconnected("no header of the iRODS protocol")
-    fields = dict(_HEADER_FIELDS.findall(receive_exactly(connection, size_bytes)))
-    try:
-        header = Header(
-            fields[b"type"].decode(),
-            int(fields[b"msgLen"]),
-            int(fields[b"errorLen"]),
-            int(fields[b"bsLen"]),
-            int(fields[b"intInfo"]),
-        )
-    except (KeyError, ValueError):
-        raise Disconnected("no header of the iRODS protocol") from None
+    fields = _HEADER_FIELDS.search(incoming.exactly(size_bytes))
+    if fields is None:
+        raise Disconnected("no header of the iRODS protocol")
+    header = Header(fields[1].decode("ascii", "replace"), *map(int, fields.groups()[1:]))
     if max(header.body_bytes, header.error_bytes) > LONGEST_PART_BYTES:
         raise Disconnected("a message longer than the protocol needs")
     return header
 
 
-def pack(kind: str, info: int, body: str = "", error: str = "", stream_bytes: int = 0) -> Sequence[bytes]:
-    """Header and parts of a message, ready for `sendmsg`; the stream's bytes follow by the caller's hand."""
+def pack(kind: str, info: int, body: str = "", error: str = "", stream_bytes: int = 0) -> bytes:
+    """A message but for its stream; the stream's bytes follow by the caller's hand."""
     packed_body = body.encode("utf-8", "surrogateescape")
     packed_error = error.encode("utf-8", "surrogateescape")
-    header = element(
-        "MsgHeader_PI",
-        f"<type>{kind}</type>\n<msgLen>{len(packed_body)}</msgLen>\n<errorLen>{len(packed_error)}</errorLen>\n",
-        f"<bsLen>{stream_bytes}</bsLen>\n<intInfo>{info}</intInfo>\n",
+    header = (
+        f"<MsgHeader_PI>\n<type>{kind}</type>\n<msgLen>{len(packed_body)}</msgLen>\n"
+        f"<errorLen>{len(packed_error)}</errorLen>\n<bsLen>{stream_bytes}</bsLen>\n<intInfo>{info}</intInfo>\n"
+        "</MsgHeader_PI>\n"
     ).encode()
-    return struct.pack(">I", len(header)) + header, packed_body, packed_error
+    return b"".join((struct.pack(">I", len(header)), header, packed_body, packed_error))

@@ -164,12 +164,14 @@ def _report(code: int, text: str, severity: str, detail: str = "") -> None:
 
 def modify_catalogue(session: Session, request: Node) -> int:
     """MOD_DATA_OBJ_META: only `replStatus`, with which an administrator frees what a killed zone left intermediate."""
-    keywords = request.keywords()
+    if len(request.children) != 2:
+        raise Refusal(Code.SYS_INVALID_INPUT_PARAM)
+    described, keywords = request.children[0], request.children[1].pairs()
     if not session.user.administrator:
         raise Refusal(Code.SYS_NO_API_PRIV)
     if "irodsAdmin" not in keywords:
         raise Refusal(Code.CAT_NO_ACCESS_PERMISSION)
-    path = request.child("DataObjInfo_PI").value("objPath")
+    path = described.value("objPath")
     status = keywords.get("replStatus", "")
     if status not in {str(int(known)) for known in ReplicaStatus}:
         raise Refusal(Code.SYS_INVALID_INPUT_PARAM)

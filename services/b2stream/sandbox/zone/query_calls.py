@@ -39,7 +39,7 @@ def gen_query(session: Session, request: Node) -> str:
     numbers = [int(text) for text in columns.all("inx")]
     if page_rows <= 0:
         session.queries.pop(page, None)
-        return _page([], [])
+        return _NOTHING
     if page:
         rows = session.queries.pop(page, [])
     else:
@@ -53,7 +53,7 @@ def gen_query(session: Session, request: Node) -> str:
         rows = genquery.run(session.zone.catalogue.reader(), session.user, query)
         page = next(number for number in range(1, len(session.queries) + 2) if number not in session.queries)
     if not rows:
-        raise Refusal(Code.CAT_NO_ROWS_FOUND, body=_page([], []))
+        raise Refusal(Code.CAT_NO_ROWS_FOUND, body=_NOTHING)
     if len(rows) < page_rows:
         return _page(numbers, rows)
     # A full page never knows whether it was the last, as in iRODS: the next one then finds no rows.
@@ -74,6 +74,9 @@ def _page(numbers: Sequence[int], rows: Sequence[tuple[object, ...]], page: int 
         )
     parts.append(_EMPTY_COLUMN * (COLUMNS_IN_REPLY - len(numbers)))
     return element("GenQueryOut_PI", *parts)
+
+
+_NOTHING = _page([], [])
 
 
 def genquery2(session: Session, request: Node) -> str:

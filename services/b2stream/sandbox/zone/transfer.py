@@ -3,7 +3,7 @@
 import os
 import socket
 
-from b2stream.sandbox.zone.messages import Disconnected, Header, Node, element, leaf, pack
+from b2stream.sandbox.zone.messages import Disconnected, Header, Incoming, Node, element, leaf, pack
 from b2stream.sandbox.zone.numbers import Code, Refusal, file_error
 from b2stream.sandbox.zone.state import Session
 
@@ -24,7 +24,7 @@ def send_file(session: Session, request: Node, connection: socket.socket) -> Non
     position = os.lseek(opened.descriptor, 0, os.SEEK_CUR)
     rest = max(os.fstat(opened.descriptor).st_size - position, 0)
     size_bytes = min(max(request.number("len"), 0), rest)
-    connection.sendall(b"".join(pack("RODS_API_REPLY", size_bytes, stream_bytes=size_bytes)))
+    connection.sendall(pack("RODS_API_REPLY", size_bytes, stream_bytes=size_bytes))
     end = position + size_bytes
     while position < end:
         sent = os.sendfile(connection.fileno(), opened.descriptor, position, end - position)
@@ -34,7 +34,7 @@ def send_file(session: Session, request: Node, connection: socket.socket) -> Non
     os.lseek(opened.descriptor, position, os.SEEK_SET)
 
 
-def receive_file(session: Session, request: Node, header: Header, connection: socket.socket, buffer: memoryview) -> int:
+def receive_file(session: Session, request: Node, header: Header, incoming: Incoming, buffer: memoryview) -> int:
     """DATA_OBJ_WRITE: takes the message's bytes and writes them at the position; returns how many.
 
     The bytes are taken from the connection even if they cannot be written, so that the next message is found.
@@ -48,7 +48,7 @@ def receive_file(session: Session, request: Node, header: Header, connection: so
         refusal = error
     left = header.stream_bytes
     while left:
-        count = connection.recv_into(buffer, min(left, len(buffer)))
+        count = incoming.into(buffer[: min(left, len(buffer))])
         if not count:
             raise Disconnected("closed by the client in the middle of a write")
         left -= count
