@@ -28,6 +28,9 @@ BACKLOG_LIMIT = 1_000
 SET_ASIDE_LIMIT = 5_000
 """Refused batches that do not count as backlog, so that a station without permission never stops the others; beyond it they do."""
 
+OUTAGE_READY_S = 600.0
+"""After so long without a try that got through, while some wait, the program is not ready."""
+
 SECOND_LOOK_S = 1.0
 """What does not match is looked at twice, so long apart, before it is a dead letter."""
 

@@ -23,6 +23,7 @@ class Words:
     nobody_answers: str
     all_refused: str
     back: str
+    where: str = "the server"
 
 
 class Reporter:
@@ -36,7 +37,7 @@ class Reporter:
         self._said_at_s: dict[str, float] = {}
         self._away = False
         self._outage_ready_s = outage_ready_s
-        self._outage = Outage(words.all_refused.split()[0], time.monotonic())
+        self._outage = Outage(words.where, time.monotonic())
 
     def succeeded(self, work: Work) -> None:
         """A try got through."""

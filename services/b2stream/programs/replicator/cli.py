@@ -79,6 +79,7 @@ def _replicate(
         second,
         copies_in_flight=settings.replicator.copies_in_flight,
         grace_s=settings.replicator.grace_s,
+        outage_ready_s=settings.replicator.outage_ready_s,
         health=health,
         stopping=stopping,
     )

@@ -2,8 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from b2stream.monitoring import Pauses
-from b2stream.work.meters import Meters
+from b2stream.work.meters import Meters, Standstill
 
 LAG_EVENTS = Gauge(
     "b2stream_replicator_lag_events", "Commit events that are not replicated yet, of this process's partitions."
@@ -50,17 +49,10 @@ METERS = Meters(
     outcomes=BATCHES,
     failures=FAILURES,
     event_to_done_seconds=EVENT_TO_REPLICA_SECONDS,
-)
-STUCK_NOW = Gauge("b2stream_replicator_stuck_batches", "Batches that a centre refused at their last try.")
-UNANSWERED_NOW = Gauge(
-    "b2stream_replicator_unanswered_batches", "Batches whose last try found nobody who answers; they wait for the next."
+    standstill=Standstill.of("b2stream_replicator"),
 )
 CENTRE_ANSWERED_SECONDS = Gauge(
     "b2stream_replicator_centre_answered_seconds",
     "Seconds since the centre last did what a copy asked of it; it grows also while there is nothing to copy.",
     ["centre"],
 )
-OUTAGE_SECONDS = Gauge(
-    "b2stream_replicator_outage_seconds", "For how long every try of a copy has failed; 0 while one succeeds."
-)
-PAUSES = Pauses("b2stream_replicator", ("backlog",))

@@ -13,7 +13,7 @@ from b2stream.monitoring import Health
 from b2stream.programs.replicator import metrics
 from b2stream.programs.replicator.copying import SOURCE_MISSING, BatchCopy, Copied, SourceHealth
 from b2stream.programs.replicator.events import Events
-from b2stream.work.loop import BACKLOG_LIMIT, SECOND_LOOK_S, Loop, Reader
+from b2stream.work.loop import BACKLOG_LIMIT, OUTAGE_READY_S, SECOND_LOOK_S, Loop, Reader
 from b2stream.work.outgoing import Outgoing
 from b2stream.work.reporting import Words
 from b2stream.work.schedule import Work
@@ -40,6 +40,7 @@ class Replicator:
         stopping: threading.Event | None = None,
         backlog_limit: int = BACKLOG_LIMIT,
         second_look_s: float = SECOND_LOOK_S,
+        outage_ready_s: float = OUTAGE_READY_S,
     ) -> None:
         stopping, giving_up = stopping or threading.Event(), threading.Event()
         self._loop = Loop(
@@ -53,6 +54,7 @@ class Replicator:
                 nobody_answers=f"{second.centre} or the first centre does not answer",
                 all_refused=f"{second.centre} refuses every batch",
                 back=f"{second.centre} takes copies again",
+                where=second.centre,
             ),
             meters=metrics.METERS,
             threads=copies_in_flight,
@@ -62,6 +64,7 @@ class Replicator:
             giving_up=giving_up,
             backlog_limit=backlog_limit,
             second_look_s=second_look_s,
+            outage_ready_s=outage_ready_s,
         )
 
     def stop(self) -> None:
@@ -91,6 +94,12 @@ class CopyJob:
         self._giving_up = giving_up
         self._writer = Writer()
         self._source_health = SourceHealth()
+        self._began_s = self._second_answered_s = time.monotonic()
+        answered = metrics.CENTRE_ANSWERED_SECONDS
+        answered.labels(first.centre).set_function(
+            lambda: time.monotonic() - max(self._began_s, self._source_health.last_read_s)
+        )
+        answered.labels(second.centre).set_function(lambda: time.monotonic() - self._second_answered_s)
 
     def try_once(self, work: Work) -> Done:
         commit = self._events.commit(work.message)
@@ -107,6 +116,7 @@ class CopyJob:
             )
         began_s = time.monotonic()
         copied = work.task.run()
+        self._second_answered_s = time.monotonic()
         _count(copied, time.monotonic() - began_s)
         message = self._events.replicated(
             commit, self._second.centre, self._second.url(commit.path), time.time_ns() // 1000
