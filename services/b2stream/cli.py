@@ -18,12 +18,19 @@ _COMMANDS = {
     "inspect": ("b2stream.programs.gateway.inspect:inspect", "Say what the gateway would make of a file."),
     "offsets": ("b2stream.programs.processor.offsets:offsets", "Show a group's offsets, or accept a loss."),
     "processor": ("b2stream.programs.processor.cli:processor", "Assemble batches and commit them at the first centre."),
+    "provenance": (
+        "b2stream.programs.audit.provenance_cli:provenance",
+        "Tell a data object's history, from instrument to archive.",
+    ),
     "reannounce": ("b2stream.programs.audit.reannounce_cli:command", "Make commit events again from the manifests."),
     "repair": ("b2stream.programs.audit.repair_cli:repair", "Plan and do what mends the findings of an audit."),
     "replicator": ("b2stream.programs.replicator.cli:replicator", "Copy committed batches to the second centre."),
     "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down."),
     "station": ("b2stream.commands.station:station", "Make keys for stations, and publish who may sign for them."),
-    "scrub": ("b2stream.programs.audit.scrub_cli:scrub", "Let the centres read again what they store, oldest check first."),
+    "scrub": (
+        "b2stream.programs.audit.scrub_cli:scrub",
+        "Let the centres read again what they store, oldest check first.",
+    ),
     "topics": ("b2stream.commands.topics:topics", "Create or check the topics."),
     "verify": ("b2stream.programs.audit.verify_cli:verify", "Fetch a data object, recompute it, and compare."),
 }

@@ -1,0 +1,97 @@
+"""`b2stream provenance`: from the instrument to the last fixity check, in one document."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from b2stream.archive.store import ObjectStore
+from b2stream.batches.history import history, joined
+from b2stream.batches.manifest import read_manifest
+from b2stream.contracts import topics
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.records import ObjectEvent
+from b2stream.errors import DamagedObject, MissingObject, Poison, Retryable
+from b2stream.logs import configure
+from b2stream.programs.audit.centres import open_centres
+from b2stream.programs.audit.checks import EXIT_UNREACHABLE
+from b2stream.programs.audit.drawing import as_lines, as_svg
+from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.subjects import NotFound, Subject, find_subject
+from b2stream.registry import framing_from
+from b2stream.settings import Settings, load
+
+
+@click.command()
+@click.argument("what")
+@click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw it into this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole document as W3C PROV-JSON.")
+def provenance(what: str, file: str | None, svg: Path | None, as_json: bool) -> None:
+    """Tell the history of a data object: who measured, submitted, committed, copied and checked it, when and with what.
+
+    WHAT is a PID, a path below the root of the archive, or a batch id (8 digits or more). Exit codes: 0 told, 1 there is no such
+    object, 3 Kafka or a centre does not answer, 4 wrong configuration.
+    """
+    settings = load(file).settings
+    configure(settings.general.log_format, "warning")
+    try:
+        subject, document = run(what, settings)
+    except Retryable as error:
+        click.echo(f"b2stream: {error}", err=True)
+        sys.exit(EXIT_UNREACHABLE)
+    if svg is not None:
+        svg.write_text(as_svg(document, subject.path), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    else:
+        click.echo(subject.path)
+        click.echo("\n".join(as_lines(document)))
+
+
+def run(what: str, settings: Settings) -> tuple[Subject, dict[str, Any]]:
+    """The data object and its whole provenance as PROV-JSON. Raises NotFound, Retryable."""
+    framing = framing_from(settings)
+    subject = find_subject(what, settings, framing)
+    stores = open_centres(settings)
+    try:
+        document: dict[str, Any] = _of_manifest(stores, subject)
+    finally:
+        for store in stores:
+            store.close()
+    if subject.event is None:
+        return subject, document
+    replicas = [subject.replica] if subject.replica else []
+    events = _events_of(subject, settings, framing)
+    return subject, joined(document, history(subject.event, replicas, events))
+
+
+def _of_manifest(stores: list[ObjectStore], subject: Subject) -> dict[str, Any]:
+    troubles = []
+    for store in stores:
+        try:
+            content = b"".join(store.read(subject.manifest_path))
+            found: dict[str, Any] = read_manifest(content).document["provenance"]
+        except (MissingObject, DamagedObject) as error:
+            troubles.append(f"{store.centre}: {error.detail}")
+        else:
+            return found
+    raise NotFound("; ".join(troubles))
+
+
+def _events_of(subject: Subject, settings: Settings, framing: Framing) -> list[ObjectEvent]:
+    log = Log(settings, framing)
+    log.fix_ends()
+    found = []
+    for message in log.messages(topics.EVENTS):
+        try:
+            framed = framing.unframe(message.value)
+            if framed.schema.name == ObjectEvent.SCHEMA:
+                event = ObjectEvent.from_framed(framed)
+                if event.path in (subject.path, subject.manifest_path):
+                    found.append(event)
+        except Poison:
+            continue
+    return found
