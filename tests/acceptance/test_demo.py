@@ -38,7 +38,8 @@ def test_simulated_stations_arrive_whole_through_a_frozen_centre_and_a_killed_pr
     assert "is killed (SIGKILL)" in demo.said()
     compared = said["check"]["compared"]
     assert compared["I1"]["rows known"] > 36_000
-    assert set(compared) == {"I1", "I2", "I3", "I4", "I5", "I7"}
+    assert set(compared) == {"I1", "I2", "I3", "I4", "I5", "I7", "I9"}
+    assert compared["I9"]["signatures that hold"] == 4
     assert sum(line["verified"] for line in said["check"]["series"]) == 4
     assert demo.left_behind() == []
 

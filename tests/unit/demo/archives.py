@@ -148,6 +148,7 @@ class Archive:
             "first": self.first.in_plan(),
             "second": self.second.in_plan(),
             "kafka": None,
+            "keys": {},
             "earlier": self.earlier and str(self.earlier),
             "began_s": 0.0,
         }

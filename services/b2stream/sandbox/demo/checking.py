@@ -3,13 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from b2stream.archive.location import IrodsLocation, parse_location
 from b2stream.contracts import schemas
+from b2stream.contracts.stations import StationDescription
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes
 from b2stream.sandbox.demo import check
@@ -34,7 +35,12 @@ class Verdict:
     said: str
 
 
-def write_plan(deployment: Deployment, sources: list[dict[str, Any]], began_s: float) -> tuple[Path, dict[str, str]]:
+def write_plan(
+    deployment: Deployment,
+    sources: list[dict[str, Any]],
+    began_s: float,
+    stations: Sequence[StationDescription] = (),
+) -> tuple[Path, dict[str, str]]:
     """Write the plan; returns the file and the variables that hold passwords which stand in no file."""
     passwords: dict[str, str] = {}
     schema_folder = deployment.directory / "schemas"
@@ -49,6 +55,7 @@ def write_plan(deployment: Deployment, sources: list[dict[str, Any]], began_s: f
             "schemas": str(schema_folder),
             "shared": "kafka" not in deployment.servers,
         },
+        "keys": {each.station: [asdict(key) for key in each.keys] for each in stations},
         "earlier": str(deployment.directory / SEEN_FILE),
         "began_s": began_s,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from b2stream.errors import Fatal
-from b2stream.sandbox import processes, programs
+from b2stream.sandbox import processes, programs, signing
 from b2stream.sandbox.demo import checking, farewell, sabotage, troubles
 from b2stream.sandbox.demo.feeding import NOBODYS_STATION, FedStation, Feed
 from b2stream.sandbox.demo.ledger import Ledger
@@ -62,6 +62,7 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
         choices.directory,
         choices.given,
         community=choices.community,
+        unsigned="refuse",
         survives=choices.keep,
         say=lambda line: print_line(progress_out, f"  {line}"),
         tell_jars=JarProgress(progress_out),
@@ -74,6 +75,7 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
         _introduce(feed, choices.directory, progress_out)
         deployment.start()
         deployment.prepare()
+        registered = signing.register(deployment, {one.station: one.utc_offset_h for one in feed.stations})
         print_line(
             progress_out,
             f"  starting {', '.join(_programs(deployment))} and {_number(len(feed.stations), 'gateway')}, a process each …",
@@ -91,7 +93,7 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
             progress_out,
             "\nThe independent check: both centres against the source files, with none of b2stream's code\n",
         )
-        plan, passwords = checking.write_plan(deployment, ledger.sources(), began_s)
+        plan, passwords = checking.write_plan(deployment, ledger.sources(), began_s, registered)
         verdict = checking.run(plan, passwords, as_json=choices.as_json)
         outcome.good, outcome.seconds = verdict.good, round(time.monotonic() - began, 1)
         outcome.check = json.loads(verdict.said) if choices.as_json else None
@@ -149,6 +151,7 @@ def _start_programs(deployment: Deployment, stations: list[FedStation]) -> None:
     for station in stations:
         station.folder.mkdir(parents=True, exist_ok=True)
         environment = common | {variable(*key): value for key, value in GATEWAY_SETTINGS.items()}
+        environment[variable("gateway", "key_file")] = str(signing.key_file(deployment.directory, station.station))
         if station.utc_offset_h is not None:
             environment[variable("gateway", "utc_offset_h")] = str(station.utc_offset_h)
         words = ("gateway", "--station", station.station, "--watch", str(station.folder))

@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import centres, events, history, report, sources
+from . import centres, events, history, origin, report, sources
 from .findings import Findings
 from .plan import CannotCheck, Plan
 
@@ -47,6 +47,7 @@ def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
     said = events.read(plan.kafka) if plan.kafka else events.Events()
     if plan.kafka and plan.kafka.shared:
         said = events.only_of(said, plan.first, plan.second, plan.began_s)
+    origin.check_signatures(first, said.repeats, plan.keys, findings)
     history.check_chains(first, said.repeats, stations, findings)
     if plan.kafka:
         history.check_events(said, first, second, stations, findings)

@@ -58,6 +58,16 @@ class Kafka:
 
 
 @dataclass(frozen=True)
+class Key:
+    """A public key of a station (base64 of its 32 bytes), and from when to when it holds, microseconds since 1970."""
+
+    id: str
+    public: str
+    valid_from_us: int
+    valid_until_us: int | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that is to be compared. `earlier` is where the last check left what it saw, and this one leaves what it sees."""
 
@@ -65,6 +75,7 @@ class Plan:
     first: Centre
     second: Centre
     kafka: Kafka | None
+    keys: dict[str, list[Key]]  # by station; of stations without a key nothing can be checked
     earlier: Path | None
     began_s: float  # UNIX time of the run's begin
 
@@ -79,6 +90,7 @@ class Plan:
                 first=_centre("first", document["first"]),
                 second=_centre("second", document["second"]),
                 kafka=kafka and Kafka(kafka["bootstrap"], kafka["community"], Path(kafka["schemas"]), kafka["shared"]),
+                keys={station: [Key(**key) for key in keys] for station, keys in document["keys"].items()},
                 earlier=_path(document["earlier"]),
                 began_s=document["began_s"],
             )

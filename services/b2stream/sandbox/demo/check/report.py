@@ -17,6 +17,7 @@ NAMES = {
     "I4": "immutability",
     "I5": "announce after durable",
     "I7": "two copies",
+    "I9": "origin",
     "I10": "bounded",
 }
 NOT_ARCHIVED = "(not archived)"
