@@ -8,12 +8,14 @@ from typing import Any
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts import topics
 from b2stream.contracts.records import BatchClosed
+from b2stream.handles.service import HandleService
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.chains import Series, follow_chains
 from b2stream.programs.audit.findings import Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope, judge
 from b2stream.programs.audit.log import Lag, Log
+from b2stream.programs.audit.pids import judge_pids, read_pids
 from b2stream.programs.audit.walking import SignatureCheck
 from b2stream.settings import Settings
 
@@ -35,6 +37,7 @@ class Plan:
     recompute: bool = False
     grace_s: float = GRACE_S
     check_signature: SignatureCheck = _nothing_to_check
+    handles: HandleService | None = None  # None: PID records are left out
     now_s: Callable[[], float] = time.time
 
 
@@ -99,6 +102,7 @@ class Auditor:
                 self._index, store, self._walk, self._plan.folder, lambda count: self._tell("objects", count)
             )
         self._read_manifests()
+        self._read_pids()
         if self._plan.recompute:
             walking.recompute(self._index, self._stores, lambda count: self._tell("recomputed", count))
         suspects = self._judge()
@@ -121,10 +125,14 @@ class Auditor:
     def _note_progress(self) -> list[Lag]:
         """How far the programs are: what lies behind is theirs to have done."""
         lags = []
-        for program, topic, group in (
+        responsible = [
             ("processor", topics.MEASUREMENTS, self._settings.processor.group),
             ("replicator", topics.COMMITS, self._settings.replicator.group),
-        ):
+        ]
+        if self._plan.handles is not None:
+            group = self._settings.registrar.group
+            responsible += [("registrar", topics.COMMITS, group), ("registrar of copies", topics.REPLICAS, group)]
+        for program, topic, group in responsible:
             done = self._log.done(group, topic)
             rows = ({"program": program, "partition": number, "next_offset": at} for number, at in done.items())
             self._index.put("done", rows)
@@ -136,10 +144,17 @@ class Auditor:
             self._index, self._stores, self._plan.check_signature, lambda count: self._tell("manifests", count)
         )
 
+    def _read_pids(self) -> None:
+        if self._plan.handles is not None:
+            prefix = self._settings.first.prefix
+            read_pids(self._index, self._plan.handles, prefix, lambda count: self._tell("PID records", count))
+
     def _judge(self) -> list[Finding]:
         second = self._stores[1].centre if len(self._stores) > 1 else None
         scope = Scope(self._stores[0].centre, second, self._plan.now_s(), self._plan.grace_s)
         found = judge(self._index, scope)
+        if self._plan.handles is not None:
+            found += judge_pids(self._index, self._settings.first.prefix, scope)
         found += [finding for series in follow_chains(self._index, scope.centres) for finding in series.findings]
         return sorted(finding for finding in found if self._is_in_scope(finding.path))
 
@@ -151,6 +166,7 @@ class Auditor:
         self._log.fix_ends()
         self._log.read_into(self._index)
         self._read_manifests()
+        self._read_pids()
         first_time = {finding.key for finding in suspects}
         return [finding for finding in self._judge() if finding.key in first_time]
 

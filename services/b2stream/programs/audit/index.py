@@ -24,7 +24,10 @@ CREATE TABLE IF NOT EXISTS committed (
   manifest_path TEXT, manifest_size_bytes INTEGER, manifest_sha256 TEXT, id24 TEXT, url TEXT, stop_us INTEGER,
   partition INTEGER, offset INTEGER, appended_at_us INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS replicated (
-  batch TEXT, centre TEXT, url TEXT, PRIMARY KEY (batch, centre)) WITHOUT ROWID;
+  batch TEXT, centre TEXT, url TEXT, partition INTEGER, offset INTEGER, appended_at_us INTEGER,
+  PRIMARY KEY (batch, centre)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pid (
+  folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, url TEXT, replica TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS superseded (attempt TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS link (
   station TEXT, series TEXT, number INTEGER, digest TEXT, previous TEXT, batch TEXT, stop_us INTEGER, source TEXT,
@@ -43,6 +46,7 @@ CREATE TABLE IF NOT EXISTS unproven (
 CREATE INDEX IF NOT EXISTS object_path ON object (path);
 CREATE INDEX IF NOT EXISTS committed_path ON committed (path);
 CREATE INDEX IF NOT EXISTS committed_manifest ON committed (manifest_path);
+CREATE INDEX IF NOT EXISTS committed_id24 ON committed (id24);
 CREATE INDEX IF NOT EXISTS committed_attempt ON committed (attempt);
 CREATE INDEX IF NOT EXISTS manifest_batch ON manifest (batch);
 CREATE INDEX IF NOT EXISTS manifest_data ON manifest (data_path);

@@ -161,7 +161,9 @@ class Log:
 
     def _replica(self, index: Index, message: LogMessage) -> None:
         event = BatchReplicated.from_framed(self._framing.unframe(message.value))
-        index.put("replicated", [{"batch": event.commit.batch, "centre": event.centre, "url": event.url}])
+        row = {"batch": event.commit.batch, "centre": event.centre, "url": event.url}
+        where = {"partition": message.partition, "offset": message.offset, "appended_at_us": message.appended_at_us}
+        index.put("replicated", [row | where], keep_first=True)
 
     def _event(self, index: Index, message: LogMessage) -> None:
         framed = self._framing.unframe(message.value)
