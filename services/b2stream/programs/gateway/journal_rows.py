@@ -179,20 +179,19 @@ class ReceiptWriter:
 
     def committed(
         self, batch: str, attempt: str, at_us: int, *, id24: str, pid: str | None, url: str, path: str
-    ) -> None:
-        """A commit event. It answers the close of the attempt that it names, and no later one of the same batch."""
+    ) -> bool:
+        """A commit event. It answers the close of the attempt that it names, and no later one of the same batch; as `answered`."""
         self._db.execute(
             "INSERT INTO receipts (batch, id24, pid, url, path) VALUES (?, ?, ?, ?, ?) ON CONFLICT (batch) DO UPDATE "
             "SET id24 = excluded.id24, pid = excluded.pid, url = excluded.url, path = excluded.path",
             (batch, id24, pid, url, path),
         )
-        self.answered(batch, attempt, at_us)
+        return self.answered(batch, attempt, at_us)
 
-    def answered(self, batch: str, attempt: str, at_us: int) -> None:
-        """The close of this attempt is recorded and its batch is durable; also where the batch was there before (a repeat)."""
-        self._db.execute(
-            "UPDATE attempts SET committed_at_us = ? WHERE batch = ? AND attempt = ?", (at_us, batch, attempt)
-        )
+    def answered(self, batch: str, attempt: str, at_us: int) -> bool:
+        """The close of this attempt is recorded and its batch is durable, now or before (a repeat); False where that was known."""
+        update = "UPDATE attempts SET committed_at_us = ? WHERE batch = ? AND attempt = ? AND committed_at_us IS NULL"
+        return self._db.execute(update, (at_us, batch, attempt)).rowcount > 0
 
     def replicated(self, batch: str, at_us: int, second_url: str) -> None:
         """A replica event; the commit event that it contains was written first."""

@@ -156,25 +156,26 @@ class Receipts:
 
 
 def _take_commit(commit: BatchCommitted, writer: ReceiptWriter) -> None:
-    if writer.knows(commit.batch):
-        writer.committed(
-            commit.batch,
-            commit.attempt,
-            commit.committed_at_us,
-            id24=commit.id24,
-            pid=commit.pid,
-            url=commit.url,
-            path=commit.path,
-        )
+    if writer.knows(commit.batch) and writer.committed(
+        commit.batch,
+        commit.attempt,
+        commit.committed_at_us,
+        id24=commit.id24,
+        pid=commit.pid,
+        url=commit.url,
+        path=commit.path,
+    ):
         log.info("committed", extra={"facts": {"name": commit.name, "series": commit.series, "path": commit.path}})
 
 
 def _take_repeat(repeat: BatchRepeated, at_us: int, writer: ReceiptWriter) -> None:
     try:
-        attempt = json.loads(repeat.close)["attempt"]
+        close = json.loads(repeat.close)
+        attempt, name = str(close["attempt"]), close["name"]
     except (ValueError, KeyError, TypeError) as error:
         raise Poison(f"BatchRepeated: its close is no close: {error!r}", reason="bad_close") from error
-    writer.answered(repeat.batch, str(attempt), at_us)
+    if writer.answered(repeat.batch, attempt, at_us):
+        log.info("committed, as it was before", extra={"facts": {"name": name, "series": repeat.series}})
 
 
 def _take_letter(message: LogMessage, writer: ReceiptWriter) -> None:
