@@ -1,7 +1,9 @@
-"""Stations that sign: their keys, their descriptions, and their batches as a gateway with that key would send them."""
+"""Stations that sign: their keys, their descriptions, their batches as a gateway with that key would send them; and forgeries of
+these, by someone who may write to the topic and has no key of the station."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,7 +14,7 @@ from b2stream.contracts.envelopes import close_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id
-from tests.unit.processor.stations import Sent, StationBatch
+from tests.unit.processor.stations import Sent, StationBatch, attempt_name
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,56 @@ def as_message(close: BatchClosed, *, key: str = "", attempt: str = "") -> Sent:
 def described(station: str, *keys: StationKey, **more: Any) -> StationDescription:
     """A station with these keys."""
     return StationDescription(station=station, name=station, theme="ecosystem", keys=keys, **more)
+
+
+OURS, THEIRS, NEW = Signer(1), Signer(2), Signer(3)
+"""Of the station whose batches are forged, of another station, and one that nobody has published yet."""
+
+
+def other_rows(batch: StationBatch, attempt: str) -> list[Sent]:
+    """The same file, other rows: its bytes are true, so batch id, path and data object would all be the genuine ones."""
+    forged, genuine = replace(batch, rows_per_block=batch.rows_per_block + 1), OURS.record(batch, attempt)
+    close = forged.record(attempt)
+    assert close.raw_sha256 == genuine.raw_sha256
+    assert close.content_digest != genuine.content_digest
+    return [*forged.blocks(attempt), as_message(replace(close, key=genuine.key, signature=genuine.signature))]
+
+
+def other_units(batch: StationBatch, attempt: str) -> list[Sent]:
+    """Other units in the blocks, under the station's own close."""
+    blocks = [replace(each, value=each.value.replace(b"umol mol-1", b"mmol mol-1")) for each in batch.blocks(attempt)]
+    assert blocks != batch.blocks(attempt)
+    return [*blocks, OURS.close(batch, attempt)]
+
+
+def altered(**changes: Any) -> Callable[[StationBatch, str], list[Sent]]:
+    """The station's own blocks and signature, and a close that says something else."""
+    return lambda batch, attempt: [
+        *batch.blocks(attempt),
+        as_message(replace(OURS.record(batch, attempt), **changes)),
+    ]
+
+
+def replayed(batch: StationBatch, attempt: str) -> list[Sent]:
+    """A close that the station signed for another attempt."""
+    genuine = OURS.record(batch, attempt_name(2**64))
+    return [*batch.blocks(attempt), as_message(replace(genuine, attempt=attempt))]
+
+
+def under_our_key(batch: StationBatch, attempt: str) -> list[Sent]:
+    """Signed by another station, which names the key of this one."""
+    close = THEIRS.record(batch, attempt)
+    return [*batch.blocks(attempt), as_message(replace(close, key=OURS.key().id))]
+
+
+FORGED: dict[str, tuple[Callable[[StationBatch, str], list[Sent]], str]] = {
+    "not signed": (StationBatch.sent, "signature_missing"),
+    "other rows with the same raw bytes": (other_rows, "signature_wrong"),
+    "other name": (altered(stem="other", name="other.csv"), "signature_wrong"),
+    "other path": (altered(start_us=None, stop_us=None), "signature_wrong"),
+    "replayed under another attempt": (replayed, "signature_wrong"),
+    "replayed as a correction": (altered(series_number=99), "signature_wrong"),
+    "closed by another station": (THEIRS.sent, "key_of_another_station"),
+    "closed by another station under this one's key": (under_our_key, "signature_wrong"),
+}
+"""How to forge a batch of OURS, and the reason code of its letter."""

@@ -10,14 +10,13 @@ import pytest
 
 from b2stream.programs.processor import origin
 from tests.unit.processor.harness import APPENDED_US, Deployment
-from tests.unit.processor.signers import Signer, as_message, described
-from tests.unit.processor.stations import Sent, StationBatch, attempt_name
+from tests.unit.processor.signers import FORGED, NEW, OURS, THEIRS, described, other_units
+from tests.unit.processor.stations import StationBatch, attempt_name
 from tests.unit.processor.virtual_time import run
 
 Deploy = Callable[..., Deployment]
 ONE, TWO, THREE = attempt_name(1), attempt_name(2), attempt_name(3)
 HOUR_US = 3_600_000_000
-OURS, THEIRS, NEW = Signer(1), Signer(2), Signer(3)
 BATCH, NEXT = StationBatch(), StationBatch(number=2, content=(b"next",))
 OF_OTHER = StationBatch(station="SE-Nor", series="EC_L99_F01")
 
@@ -57,69 +56,12 @@ def test_I9_a_batch_that_its_station_signed_is_archived_with_its_signature(signi
     run(scenario())
 
 
-def other_rows() -> list[Sent]:
-    """The same file, other rows: the raw bytes are true, so batch id, path and data object would all be the genuine ones."""
-    forged = replace(BATCH, rows_per_block=5)
-    close = forged.record(ONE)
-    genuine = OURS.record(BATCH, ONE)
-    assert close.raw_sha256 == genuine.raw_sha256
-    assert close.content_digest != genuine.content_digest
-    return [*forged.blocks(ONE), as_message(replace(close, key=genuine.key, signature=genuine.signature))]
-
-
-def other_units() -> list[Sent]:
-    blocks = [replace(each, value=each.value.replace(b"umol mol-1", b"mmol mol-1")) for each in BATCH.blocks(ONE)]
-    assert blocks != BATCH.blocks(ONE)
-    return [*blocks, OURS.close(BATCH, ONE)]
-
-
-def other_name() -> list[Sent]:
-    genuine = OURS.record(BATCH, ONE)
-    return [*BATCH.blocks(ONE), as_message(replace(genuine, stem="other", name="other.csv"))]
-
-
-def other_path() -> list[Sent]:
-    genuine = OURS.record(BATCH, ONE)
-    assert genuine.start_us is not None
-    return [*BATCH.blocks(ONE), as_message(replace(genuine, start_us=None, stop_us=None))]
-
-
-def replayed_under_another_attempt() -> list[Sent]:
-    genuine = OURS.record(BATCH, ONE)
-    return [*BATCH.blocks(TWO), as_message(replace(genuine, attempt=TWO))]
-
-
-def replayed_as_a_correction() -> list[Sent]:
-    genuine = OURS.record(BATCH, ONE)
-    return [*BATCH.blocks(ONE), as_message(replace(genuine, series_number=99))]
-
-
-def close_of_another_station() -> list[Sent]:
-    """Rows of SE-Htm, closed by a station that has a good key, of its own."""
-    return [*BATCH.blocks(ONE), THEIRS.close(BATCH, ONE)]
-
-
-FORGED: dict[str, tuple[Callable[[], list[Sent]], str]] = {
-    "not signed": (lambda: BATCH.sent(ONE), "signature_missing"),
-    "other rows with the same raw bytes": (other_rows, "signature_wrong"),
-    "other name": (other_name, "signature_wrong"),
-    "other path": (other_path, "signature_wrong"),
-    "replayed under another attempt": (replayed_under_another_attempt, "signature_wrong"),
-    "replayed as a correction": (replayed_as_a_correction, "signature_wrong"),
-    "signed by another station": (close_of_another_station, "key_of_another_station"),
-    "signed by another station under this one's key": (
-        lambda: [*BATCH.blocks(ONE), as_message(replace(THEIRS.record(BATCH, ONE), key=OURS.key().id))],
-        "signature_wrong",
-    ),
-}
-
-
 @pytest.mark.parametrize("kind", FORGED)
 def test_I9_a_forged_close_is_a_letter_of_its_own_and_never_reaches_the_archive(signing: Deploy, kind: str) -> None:
     async def scenario() -> None:
         forge, reason = FORGED[kind]
         deployment = signing()
-        deployment.send(forge(), THEIRS.sent(OF_OTHER, THREE))
+        deployment.send(forge(BATCH, ONE), THEIRS.sent(OF_OTHER, THREE))
         running = deployment.running()
         await running.settle()
         (letter,) = deployment.letters()
@@ -138,7 +80,7 @@ def test_I9_a_forged_close_is_a_letter_of_its_own_and_never_reaches_the_archive(
 def test_I9_other_units_under_a_genuine_close_are_refused_though_the_raw_bytes_are_true(signing: Deploy) -> None:
     async def scenario() -> None:
         deployment = signing()
-        deployment.send(other_units())
+        deployment.send(other_units(BATCH, ONE))
         await deployment.running().settle()
         assert reasons(deployment) == {("close_mismatch", True)}
         assert not deployment.objects()
@@ -152,7 +94,7 @@ def test_I9_I11_a_forged_close_does_not_keep_the_stations_own_batch_from_the_arc
 ) -> None:
     async def scenario() -> None:
         deployment = signing()
-        forged = FORGED[kind][0]()[-1]
+        forged = FORGED[kind][0](BATCH, ONE)[-1]
         deployment.send(BATCH.blocks(ONE), forged, OURS.close(BATCH, ONE), forged)
         await deployment.running().settle()
         assert [event.attempt for event in deployment.events()] == [ONE]
