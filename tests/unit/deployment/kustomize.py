@@ -1,7 +1,7 @@
 """As much of kustomize as our files use, so that tests see what a cluster would get.
 
-Resources, configMapGenerator with `envs`, images, replicas, namespace, and strategic merge patches. An unknown field is refused:
-what this does not understand must not pass unseen.
+Resources, components that only add some, configMapGenerator with `envs`, images, replicas, namespace, and strategic merge
+patches. An unknown field is refused: what this does not understand must not pass unseen.
 """
 
 import copy
@@ -12,7 +12,7 @@ import yaml
 
 Document = dict[str, Any]
 _KNOWN = {
-    "apiVersion", "kind", "namespace", "resources", "configMapGenerator", "images", "replicas", "patches",
+    "apiVersion", "kind", "namespace", "resources", "components", "configMapGenerator", "images", "replicas", "patches",
 }  # fmt: skip
 _NO_NAMESPACE = {"Namespace"}
 
@@ -23,10 +23,7 @@ def render(folder: Path) -> list[Document]:
     unknown = set(plan) - _KNOWN
     if unknown:
         raise ValueError(f"{folder}: {sorted(unknown)} is not understood here")
-    documents: list[Document] = []
-    for name in plan.get("resources", []):
-        path = folder / name
-        documents += render(path) if path.is_dir() else read(path)
+    documents = _resources(plan, folder)
     for generator in plan.get("configMapGenerator", []):
         _generate(documents, generator, folder)
     for patch in plan.get("patches", []):
@@ -46,6 +43,19 @@ def render(folder: Path) -> list[Document]:
     for document in documents:
         if "namespace" in plan and document["kind"] not in _NO_NAMESPACE:
             document["metadata"]["namespace"] = plan["namespace"]
+    return documents
+
+
+def _resources(plan: Document, folder: Path) -> list[Document]:
+    documents: list[Document] = []
+    for name in plan.get("resources", []):
+        path = folder / name
+        documents += render(path) if path.is_dir() else read(path)
+    for name in plan.get("components", []):
+        component = yaml.safe_load((folder / name / "kustomization.yaml").read_text(encoding="utf-8"))
+        if (component["kind"], set(component)) != ("Component", {"apiVersion", "kind", "resources"}):
+            raise ValueError(f"{name} is more than a component of resources")
+        documents += [each for file in component["resources"] for each in read(folder / name / file)]
     return documents
 
 

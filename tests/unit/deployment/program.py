@@ -9,11 +9,10 @@ from pathlib import Path
 
 import click
 
-from b2stream.archive.location import parse_location
 from b2stream.cli import cli
-from b2stream.errors import ConfigurationError
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.settings import FILE_VARIABLE, Settings, load
+from b2stream.settings.passwords import password_variables
 
 REPOSITORY = Path(__file__).parents[3]
 VARIABLE = re.compile(r"\bB2STREAM_[A-Z0-9_]+\b")
@@ -34,8 +33,7 @@ def check_command(words: Sequence[str]) -> None:
 
 def known_variables() -> set[str]:
     """Every variable that a program reads."""
-    passwords = {f"B2STREAM_{role}_PASSWORD" for role in ("FIRST", "SECOND") if _reads_password(role)}
-    return {row.variable for row in load(environment={}).rows()} | passwords | {FILE_VARIABLE}
+    return {row.variable for row in load(environment={}).rows()} | set(password_variables()) | {FILE_VARIABLE}
 
 
 def settings_from(variables: dict[str, str]) -> Settings:
@@ -54,12 +52,3 @@ def serves(path: str) -> bool:
         return refusal.code != 404
     finally:
         server.close()
-
-
-def _reads_password(role: str) -> bool:
-    variable = f"B2STREAM_{role}_PASSWORD"
-    try:
-        location = parse_location("irods://u@h/z/home", role=role.lower(), environment={variable: "x", "HOME": "/none"})
-    except ConfigurationError:
-        return False
-    return location.secret.variable == variable

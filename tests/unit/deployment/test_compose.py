@@ -9,6 +9,7 @@ import yaml
 from b2stream import __version__
 from b2stream.contracts import topics
 from b2stream.errors import ConfigurationError
+from b2stream.registry import Registry
 from tests.unit.deployment.program import REPOSITORY, VARIABLE, check_command, known_variables, settings_from
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
@@ -148,7 +149,9 @@ def test_passwords_come_from_secret_files(document: dict[str, Any], services: di
         assert services[name]["secrets"] == [f"{role}_password" for role in roles]
         for role in roles:
             assert getattr(settings, role).password_file == f"/run/secrets/{role}_password"
-    assert not services["gateway"].get("secrets")
+    gateway = settings_from(environment(services["gateway"])).gateway
+    assert services["gateway"]["secrets"] == ["station_key"]
+    assert gateway.key_file == "/run/secrets/station_key", "what is not signed is refused"
     assert {tuple(secret) for secret in document["secrets"].values()} == {("file",)}
     ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert {".env", "/secrets/"} <= set(ignored)
@@ -212,6 +215,26 @@ def test_kafka_keeps_what_the_contract_needs(services: dict[str, Service]) -> No
     assert services["kafka"]["ports"] == ["127.0.0.1:9094:9094"]
 
 
-def test_the_registry_is_only_for_who_asks_for_it(services: dict[str, Service]) -> None:
-    assert services["registry"]["profiles"] == ["registry"]
-    assert not [name for name, service in services.items() if "registry" in service.get("depends_on", {})]
+def test_every_program_uses_the_registry_and_waits_for_it(services: dict[str, Service]) -> None:
+    port = services["registry"]["ports"][0].rpartition(":")[2]
+    for name in PROGRAMS:
+        url = settings_from(environment(services[name])).kafka.registry_url
+        assert url == f"http://registry:{port}/apis/ccompat/v7"
+        Registry(url, "icos")  # an address that its client takes
+        assert services[name]["depends_on"]["registry"] == {"condition": "service_healthy"}
+    assert "profiles" not in services["registry"]
+    assert any(f":{port}/apis/ccompat/v7/" in word for word in services["registry"]["healthcheck"]["test"])
+
+
+def test_the_registry_outlives_its_container_and_kafka_s_default_retention(services: dict[str, Service]) -> None:
+    """Apicurio 3.0.9 makes its topics without a retention of their own: seen on a broker, they had its default of 7 days."""
+    settings = services["registry"]["environment"]
+    bootstrap = settings_from(environment(services["processor"])).kafka.bootstrap
+    assert settings == {"APICURIO_STORAGE_KIND": "kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": bootstrap}
+    assert services["kafka"]["environment"]["KAFKA_LOG_RETENTION_MS"] == "-1"
+    assert services["registry"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
+    assert all("retention.ms" in topic.config() for topic in topics.ALL), "else that default would be theirs, too"
+
+
+def test_what_is_not_signed_is_refused_unless_someone_says_otherwise(services: dict[str, Service]) -> None:
+    assert settings_from(environment(services["processor"])).processor.unsigned == "refuse"

