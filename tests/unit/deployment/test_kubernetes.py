@@ -15,6 +15,7 @@ import yaml
 from b2stream import __version__
 from b2stream.contracts import topics
 from b2stream.settings import Settings
+from b2stream.settings.passwords import password_variables, without_password
 from tests.unit.deployment import kustomize
 from tests.unit.deployment.kustomize import Document
 from tests.unit.deployment.program import REPOSITORY, check_command, known_variables, serves, settings_from
@@ -94,16 +95,44 @@ def test_every_variable_is_a_setting_and_every_value_is_accepted(documents: list
 
 
 def test_passwords_come_by_reference_only(documents: list[Document]) -> None:
-    wanted = {"processor": {"FIRST"}, "replicator": {"FIRST", "SECOND"}, "topics": set[str]()}
+    kafka = {"B2STREAM_KAFKA_PASSWORD": ("b2stream-kafka", True)}
+    registry = {"B2STREAM_KAFKA_REGISTRY_PASSWORD": ("b2stream-registry", True)}
+    redis = {"B2STREAM_REDIS_PASSWORD": ("b2stream-redis", True)}
+    first, second = ({f"B2STREAM_{role.upper()}_PASSWORD": (f"b2stream-{role}", False)} for role in ("first", "second"))
+    wanted = {
+        "processor": first | kafka | registry | redis,
+        "replicator": first | second | kafka | registry,
+        "topics": kafka,
+    }
     for container in kustomize.containers(documents):
-        references = {entry["name"]: entry["valueFrom"]["secretKeyRef"]["name"] for entry in container.get("env", [])}
-        assert references == {
-            f"B2STREAM_{role}_PASSWORD": f"b2stream-{role.lower()}" for role in wanted[container["name"]]
-        }
+        references = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container.get("env", [])}
+        found = {name: (entry["name"], entry.get("optional", False)) for name, entry in references.items()}
+        assert found == wanted[container["name"]]
+        assert {entry["key"] for entry in references.values()} == {"password"}
+        assert set(found) <= set(password_variables())
     assert not [document for document in documents if document["kind"] == "Secret"]
     assert not [name for name in settings_of(documents) if "PASSWORD" in name]
     for path in (path for path in K8S.rglob("*") if path.is_file()):
-        assert not re.search(r"irods://[^/@\s]+:[^/@\s]+@", path.read_text(encoding="utf-8")), f"{path}: a password"
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert without_password(line) == line, f"{path}: a password"
+
+
+def test_kafka_s_certificates_lie_where_the_settings_look_for_them(documents: list[Document]) -> None:
+    settings = loaded(documents).kafka
+    for pod in kustomize.pods(documents).values():
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        assert volumes["kafka-tls"]["secret"] == {"secretName": "b2stream-kafka-tls", "optional": True}
+        mounts = {mount["name"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+        assert mounts["kafka-tls"]["readOnly"] is True
+        for path in (settings.ca_file, settings.certificate_file, settings.key_file):
+            assert not path or path.startswith(mounts["kafka-tls"]["mountPath"] + "/")
+
+
+def test_the_overlay_speaks_to_kafka_with_tls_and_a_password() -> None:
+    kafka = loaded(kustomize.render(PRODUCTION)).kafka
+    assert (kafka.security_protocol, kafka.sasl_mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
+    assert kafka.user
+    assert kafka.ca_file.endswith("/ca.crt")
 
 
 def test_the_overlay_gives_all_that_the_programs_refuse_to_start_without() -> None:
