@@ -41,14 +41,16 @@ def test_I10_a_pause_for_closed_work_buffers_little_and_costs_no_membership_howe
         before = resident_bytes(process.pid)
         assignments = process.log_file.read_text().count("reading partitions")
         large = StationBatch("ST-000", series="large", content=tuple(bytes([number]) * 900_000 for number in range(40)))
-        for station in ("ST-000", "ST-001", "ST-002", "ST-003", "ST-004", "ST-005"):
+        for station in ("ST-000", "ST-001", "ST-002", "ST-003"):
             batch = StationBatch(station, series="large", content=large.content)
             deployment.send(batch.sent(attempt_name(hash(station) % 2**60)))
         paused_until = time.monotonic() + 13.0  # longer than the session timeout
         while time.monotonic() < paused_until:
             assert process.running
             time.sleep(0.5)
-        assert peak_bytes(process) - before < 96 << 20, "200 MB wait in the log; 64 MiB of them, and copies under way"
+        assert peak_bytes(process) - before < 96 << 20, (
+            "144 MB wait in the log; at most 64 MiB of them here, and copies under way"
+        )
         assert process.log_file.read_text().count("reading partitions") == assignments, "it stayed a member"
         zone.start()
         wait_until(deployment.is_all_acknowledged, 120.0)
