@@ -28,6 +28,7 @@ class RestingArchive:
 
     deployment: Deployment
     copies: dict[str, Path] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)  # roles of centres that are not as they were
 
     @property
     def settings(self) -> Settings:
@@ -59,11 +60,13 @@ class RestingArchive:
 
     def delete(self, role: str, path: str) -> None:
         """Remove an object as its owner could."""
+        self.touched.add(role)
         with self._session(role) as (session, root):
             session.data_objects.unlink(f"{root}/{path}", force=True)
 
     def put(self, role: str, path: str, content: bytes) -> None:
         """Write an object, or write over one, as its owner could: the catalogue knows the new bytes and their checksum."""
+        self.touched.add(role)
         with self._session(role) as (session, root):
             if session.data_objects.exists(f"{root}/{path}"):
                 session.data_objects.unlink(f"{root}/{path}", force=True)
@@ -78,6 +81,7 @@ class RestingArchive:
 
     def rot(self, role: str, path: str, content: bytes) -> None:
         """Change the bytes in the vault, as a failing disk does: the catalogue knows nothing of it."""
+        self.touched.add(role)
         (self.vault(role) / path).write_bytes(content)
 
     # Back again -------------------------------------------------------------------------------------------------------
@@ -93,6 +97,7 @@ class RestingArchive:
 
     def restore(self, role: str, name: str) -> None:
         """Bring a centre back to that state."""
+        self.touched.add(role)
         zone = self.deployment.servers[role]
         zone.stop()
         shutil.rmtree(zone.directory)
