@@ -330,6 +330,24 @@ class ObjectEvent(Record):
     policy: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class FurtherLocation(Record):
+    """A batch whose content has its PID from an earlier batch already; the record goes on naming the first location."""
+
+    SCHEMA: ClassVar[str] = "FurtherLocation"
+
+    pid: str
+    sha256: str
+    registered_url: str
+    batch: str
+    station: str
+    series: str
+    centre: str
+    url: str
+    replica_centre: str
+    replica_url: str
+
+
 def _is_sha256(text: str) -> bool:
     return _SHA256.fullmatch(text) is not None
 

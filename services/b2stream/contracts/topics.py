@@ -77,7 +77,7 @@ REPLICAS = Topic(
 )
 EVENTS = Topic(
     "events",
-    ("CoverageStarted", "OffsetsAccepted", "BatchRepeated", "ObjectEvent"),
+    ("CoverageStarted", "OffsetsAccepted", "BatchRepeated", "FurtherLocation", "ObjectEvent"),
     _FOR_EVER_MS,
     _LARGEST,
     "What happened to objects, groups and chains.",

@@ -15,3 +15,8 @@ class Registrar(Section):
         description="TOML with theme, data level and object specification by input format; empty: b2stream's own formats.",
     )
     grace_s: float = Field(20.0, gt=0, description="After SIGTERM, time for registrations in flight, seconds.")
+    outage_ready_s: float = Field(
+        600.0,
+        gt=0,
+        description="After so long without a registration that got through, while some wait: not ready on /readyz, seconds.",
+    )

@@ -126,6 +126,7 @@ WRITTEN: dict[str, Headers] = {
         "CoverageStarted",
         "OffsetsAccepted",
         "BatchRepeated",
+        "FurtherLocation",
         "ObjectEvent",
         "StationDescription",
     )
@@ -168,7 +169,7 @@ def test_every_message_is_sent_by_someone_and_received_by_someone() -> None:
     assert exchanged("receive") == every
 
 
-PROGRAMS = {"gateway", "processor", "replicator"}
+PROGRAMS = {"gateway", "processor", "registrar", "replicator"}
 
 
 @pytest.mark.parametrize("program", sorted(PROGRAMS))

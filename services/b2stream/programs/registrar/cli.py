@@ -1,0 +1,207 @@
+"""`b2stream registrar`: settings in, a running registrar out."""
+
+import logging
+import signal
+import threading
+
+import click
+
+from b2stream.archive.location import open_store
+from b2stream.archive.store import ObjectStore
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.topics import DEAD_LETTERS, EVENTS
+from b2stream.errors import ConfigurationError, Retryable
+from b2stream.handles.connection import Tls
+from b2stream.handles.records import Prefixes
+from b2stream.handles.rest import Login, RestHandles
+from b2stream.handles.service import HandleService
+from b2stream.kafka import Consumer, Producer
+from b2stream.kafka.admin import Admin
+from b2stream.kafka.agreement import agreed_topic
+from b2stream.logs import configure
+from b2stream.monitoring import Health, MonitoringServer
+from b2stream.programs.registrar import metrics
+from b2stream.programs.registrar.describing import Describing
+from b2stream.programs.registrar.events import Events, topics_read
+from b2stream.programs.registrar.kinds import read_kinds
+from b2stream.programs.registrar.reading import ReadTogether
+from b2stream.programs.registrar.registering import Registering
+from b2stream.registry import framing_from
+from b2stream.settings import Centre, Settings, load
+from b2stream.settings.handle import Handle
+from b2stream.settings.passwords import password_of
+from b2stream.work.loop import Loop, Reader, event_id
+from b2stream.work.reporting import Words
+from b2stream.work.workers import Publisher
+
+_ASK_AGAIN_S = 2.0
+_CLIENT = "b2stream-registrar"
+
+log = logging.getLogger("b2stream.registrar")
+
+
+@click.command()
+@click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
+def registrar(file: str | None) -> None:
+    """Register the PID of each committed data object, and describe it at both centres by attributes (AVUs).
+
+    Runs until SIGTERM or SIGINT; then registrations in flight are finished or given up within registrar.grace_s. Exit codes: 0
+    stopped, 1 fatal (the message tells the cure), 4 wrong configuration.
+    """
+    settings = load(file).settings
+    configure(settings.general.log_format, settings.general.log_level)
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """Run a registrar in this thread, the main one, until a signal stops it. Raises Fatal."""
+    service, stores = open_handles(settings.handle), _stores(settings)
+    prefixes_from(settings)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    health, monitoring = Health(), settings.monitoring
+    pages = MonitoringServer(monitoring.host, monitoring.port, health) if monitoring.port else None
+    try:
+        topic_ids = _wait_for_topics(settings, stopping, health)
+        if topic_ids:
+            _register(settings, topic_ids, service, stores, stopping, health)
+    finally:
+        service.close()
+        if pages:
+            pages.close()
+
+
+def open_handles(settings: Handle) -> HandleService:
+    """The Handle server of the settings; nothing is connected yet. Raises ConfigurationError."""
+    if not settings.url:
+        raise ConfigurationError("handle.url: the registrar needs a Handle server")
+    password = password_of("handle", settings.password_file) or ""
+    if not settings.certificate_file and not (settings.user and password):
+        raise ConfigurationError("handle.user with its password, or handle.certificate_file: nobody may write without")
+    return RestHandles(
+        settings.url,
+        Login(settings.user, password),
+        Tls(settings.ca_file, settings.certificate_file, settings.key_file),
+        timeout_s=settings.timeout_s,
+    )
+
+
+def prefixes_from(settings: Settings) -> Prefixes:
+    """Under which prefixes is registered. Raises ConfigurationError."""
+    prefixes = Prefixes(
+        settings.first.prefix, settings.second.prefix, settings.handle.community_prefix, settings.handle.administrator
+    )
+    if not prefixes.first:
+        raise ConfigurationError("first.prefix: the registrar needs the first centre's own handle prefix")
+    if prefixes.community in (prefixes.first, prefixes.second) and prefixes.community:
+        raise ConfigurationError("handle.community_prefix is a centre's own: the community's portal overwrites its own")
+    if prefixes.first == prefixes.second:
+        raise ConfigurationError("first.prefix and second.prefix are one: a copy cannot have the PID of its original")
+    return prefixes
+
+
+def new_loop(
+    settings: Settings,
+    readers: list[Reader],
+    publisher: Publisher,
+    events: Events,
+    service: HandleService,
+    stores: tuple[ObjectStore, ObjectStore | None],
+    stopping: threading.Event,
+    health: Health,
+) -> Loop:
+    """The loop that works off commit and replica events; `readers` are of the topics of `topics_read`, in that order."""
+    prefixes = prefixes_from(settings)
+    reading = ReadTogether(readers, settings.kafka.partitions)
+    describing = Describing(settings.general.community, prefixes, read_kinds(settings.registrar.kinds_file))
+    first, second = stores
+    return Loop(
+        reading,
+        publisher,
+        Registering(service, first, second, events, reading, prefixes, describing),
+        words=Words(
+            program="registrar",
+            a_try="a registration",
+            event="event",
+            nobody_answers="the Handle server or a centre does not answer",
+            all_refused="the Handle server or a centre refuses every record",
+            back="the Handle server takes records again",
+            where="the Handle server",
+        ),
+        meters=metrics.METERS,
+        threads=settings.registrar.registrations_in_flight,
+        grace_s=settings.registrar.grace_s,
+        outage_ready_s=settings.registrar.outage_ready_s,
+        health=health,
+        stopping=stopping,
+        key_of=batch_of,
+    )
+
+
+def batch_of(message: LogMessage) -> str:
+    """The batch that an event speaks of, from its id: commit and replica event of one batch are not worked on at once."""
+    return event_id(message).partition("/")[0]
+
+
+def _register(
+    settings: Settings,
+    topic_ids: dict[str, str],
+    service: HandleService,
+    stores: tuple[ObjectStore, ObjectStore | None],
+    stopping: threading.Event,
+    health: Health,
+) -> None:
+    group = settings.registrar.group
+    consumers = [
+        Consumer(settings.kafka, topic, client_id=_CLIENT, group=f"{group}-{topic_id}")
+        for topic, topic_id in topic_ids.items()
+    ]
+    producer = Producer(settings.kafka, _CLIENT)
+    events = Events(settings.general.community, settings.kafka.partitions, topic_ids, framing_from(settings))
+    try:
+        new_loop(settings, list(consumers), producer, events, service, stores, stopping, health).run()
+    finally:
+        for consumer in consumers:
+            consumer.close()
+        producer.close(timeout_s=1.0)
+
+
+def _stores(settings: Settings) -> tuple[ObjectStore, ObjectStore | None]:
+    if not settings.first.url or not settings.first.name:
+        raise ConfigurationError("first.url and first.name: the registrar describes objects at the first centre")
+    second = _store("second", settings.second) if settings.second.url else None
+    return _store("first", settings.first), second
+
+
+def _store(role: str, centre: Centre) -> ObjectStore:
+    return open_store(
+        centre.url,
+        centre.name,
+        role=role,
+        password_file=centre.password_file,
+        staging_root=centre.staging_root,
+        timeout_s=centre.timeout_s,
+    )
+
+
+def _wait_for_topics(settings: Settings, stopping: threading.Event, health: Health) -> dict[str, str]:
+    """Check the topics as soon as Kafka answers; ids of those that are read, none where a signal came first."""
+    admin = Admin(settings.kafka, f"{_CLIENT}-admin")
+    health.not_ready(f"waiting for Kafka at {settings.kafka.bootstrap}")
+    while not stopping.is_set():
+        health.beat()
+        try:
+            return _check_topics(settings, admin)
+        except Retryable as error:
+            log.warning("waiting for Kafka at %s: %s", settings.kafka.bootstrap, error)
+            stopping.wait(_ASK_AGAIN_S)
+    return {}
+
+
+def _check_topics(settings: Settings, admin: Admin) -> dict[str, str]:
+    community = settings.general.community
+    written = [topic.full_name(community) for topic in (DEAD_LETTERS, EVENTS)]
+    for name in [*topics_read(community), *written]:
+        agreed_topic(admin, name, settings.kafka.partitions)
+    return {name: admin.topic(name).topic_id for name in topics_read(community)}

@@ -1,0 +1,120 @@
+"""What is done with one event: the PID record first, then the attributes at the centres. All of it may be done twice.
+
+A commit event only creates. A replica event creates or rewrites the whole record, but only where the record names its own
+batch's location. So either may come first, and two registrars at once end at the same record.
+"""
+
+import time
+
+from b2stream.archive.store import ObjectStore
+from b2stream.contracts.messages import LogMessage
+from b2stream.contracts.records import BatchCommitted, BatchReplicated
+from b2stream.errors import MissingObject, Poison
+from b2stream.handles.records import Prefixes, first_record, second_record
+from b2stream.handles.registering import ContentConflict, Registered, create, create_or_rewrite
+from b2stream.handles.service import URL, HandleRecord, HandleService
+from b2stream.programs.registrar import metrics
+from b2stream.programs.registrar.describing import Describing, checksum_dates
+from b2stream.programs.registrar.events import Events
+from b2stream.programs.registrar.reading import ReadTogether
+from b2stream.work.outgoing import Outgoing
+from b2stream.work.schedule import Work
+from b2stream.work.workers import Done, Unfit
+
+CONFLICT = ContentConflict.reason
+NO_OBJECT = "object_missing"
+
+
+class PidTaken(Unfit):
+    """The PID of this content has a record of another content: find out who wrote it; `reannounce` tries the batch again."""
+
+    reason = CONFLICT
+
+
+class NothingToDescribe(Unfit):
+    """The data object that was announced is not there: `audit` finds out why; `reannounce` tries the batch again."""
+
+    reason = NO_OBJECT
+
+    def __init__(self, detail: str, centre: str) -> None:
+        super().__init__(detail)
+        self.centre = centre
+
+
+class Registering:
+    """The registrar's job. `second` is None where there is no second centre; then a replica event is one of somebody else's."""
+
+    def __init__(
+        self,
+        service: HandleService,
+        first: ObjectStore,
+        second: ObjectStore | None,
+        events: Events,
+        reading: ReadTogether,
+        prefixes: Prefixes,
+        describing: Describing,
+    ) -> None:
+        self._service = service
+        self._first = first
+        self._second = second
+        self._events = events
+        self._reading = reading
+        self._prefixes = prefixes
+        self._describing = describing
+        self._seen_s: dict[str, float] = {}  # when a centre last showed an object
+
+    def try_once(self, work: Work) -> Done:
+        event = self._events.read(work.message)
+        try:
+            if isinstance(event, BatchReplicated):
+                return self._replicated(event)
+            return self._committed(event)
+        except ContentConflict as conflict:
+            metrics.CONFLICTS.inc()
+            raise PidTaken(conflict.detail) from conflict
+
+    def before_letter(self, work: Work, why: Poison) -> None:
+        """An object is missing only while its centre shows us others: without a permission iRODS hides all of them."""
+        if isinstance(why, NothingToDescribe):
+            since_s = work.first_tried_s if work.first_tried_s is not None else float("inf")
+            if self._seen_s.get(why.centre, float("-inf")) < since_s:
+                raise MissingObject(f"{why.detail}; nothing else is to be seen at {why.centre} either")
+
+    def letter(self, message: LogMessage, why: Poison) -> Outgoing:
+        return self._events.letter(self._reading.original(message), why)
+
+    def give_up(self, work: Work) -> None:
+        """Nothing is left half done that the next try would not complete."""
+
+    def _committed(self, commit: BatchCommitted) -> Done:
+        outcome, _ = create(self._service, first_record(commit, self._prefixes))
+        self._describe(self._first, commit.path, self._describing.at_first(commit), commit.committed_at_us)
+        return Done(None, outcome.value)
+
+    def _replicated(self, replica: BatchReplicated) -> Done:
+        commit = replica.commit
+        outcome, found = create_or_rewrite(self._service, first_record(commit, self._prefixes, replica))
+        copy = second_record(replica, self._prefixes)
+        if copy is not None:
+            create_or_rewrite(self._service, copy)
+        self._describe(self._first, commit.path, self._describing.at_first(commit, replica), commit.committed_at_us)
+        if self._second is not None and self._second.centre == replica.centre:
+            described = self._describing.at_second(replica)
+            self._describe(self._second, commit.path, described, replica.replicated_at_us)
+        return Done(self._elsewhere(outcome, found, replica), outcome.value)
+
+    def _elsewhere(self, outcome: Registered, found: HandleRecord, replica: BatchReplicated) -> Outgoing | None:
+        if outcome is not Registered.ELSEWHERE:
+            return None
+        return self._events.further_location(replica, found.handle, found.text(URL) or "")
+
+    def _describe(self, store: ObjectStore, path: str, described: dict[str, str], checked_at_us: int) -> None:
+        """One atomic call, and none where all is said already."""
+        try:
+            present = store.attributes(path)
+            self._seen_s[store.centre] = time.monotonic()
+            wanted = described | checksum_dates(present.resources, checked_at_us, present)
+            if present.lacks(wanted):
+                store.set_attributes(path, wanted)
+        except MissingObject as error:
+            raise NothingToDescribe(error.detail, store.centre) from error
