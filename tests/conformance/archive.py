@@ -7,6 +7,7 @@ memory, on an embedded zone and on a real one.
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -227,6 +228,29 @@ class ArchiveConformance:
             put(store, path)
         found = [state.path for state in store.find("s", "x", "x.manifest.json")]
         assert found == ["s/2025/12/x", "s/2026/01/x", "s/2026/01/x.manifest.json", "s/undated/x"]
+
+    def test_find_in_one_folder_leaves_out_what_lies_below_or_beside_it(self, store: ObjectStore) -> None:
+        for path in ("A_B/s/x", "A_B/s/y", "A_B/s/2026/x", "AxB/s/x", "A_B/it's/x"):
+            put(store, path)
+        assert [state.path for state in store.find("A_B/s", "x", "y", "z", below=False)] == ["A_B/s/x", "A_B/s/y"]
+        assert [state.path for state in store.find("A_B/it's", "x", below=False)] == ["A_B/it's/x"]
+        assert store.find("A_B", "x", below=False) == []
+
+    def test_several_staged_objects_are_described_in_one_go(self, store: ObjectStore) -> None:
+        staged = sorted(stage(store, f"content {n}".encode()) for n in range(3))
+        states = store.find_staged(*staged[:2], WRITER.staged_name("attempt"))
+        assert [state.path for state in states] == staged[:2]
+        assert states == [store.describe_staged(name) for name in staged[:2]]
+        assert store.find_staged() == []
+
+    def test_a_reader_who_knows_the_state_is_believed(self, store: ObjectStore) -> None:
+        put(store, f"{FOLDER}/object")
+        state = store.describe(f"{FOLDER}/object")
+        assert state is not None
+        assert b"".join(store.read(f"{FOLDER}/object", state=state)) == CONTENT
+        stale = replace(state, status=ReplicaStatus.STALE)
+        with pytest.raises(DamagedObject):
+            list(store.read(f"{FOLDER}/object", state=stale))
 
     def test_list_gives_each_object_below_a_folder_once(self, store: ObjectStore) -> None:
         paths = {f"{station}/series/2026/0{month}/object" for station in ("A", "AB") for month in (1, 2, 3)}

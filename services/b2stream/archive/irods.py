@@ -7,14 +7,14 @@ never used twice; the move to the final path creates or fails; the one unlink is
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from irods import keywords
 from irods.column import Like
 from irods.manager.data_object_manager import Server_Checksum_Warning
 from irods.message import RErrorStack
-from irods.models import Collection, DataObject
+from irods.models import Collection
 
 from b2stream.archive import irods_errors as codes
 from b2stream.archive.attributes import Attributes
@@ -75,7 +75,12 @@ class IrodsStore:
             raise
 
     def describe_staged(self, staged_name: str) -> ObjectState | None:
-        return self._describe(self._staged_path(staged_name), staged_name)
+        return next(iter(self.find_staged(staged_name)), None)
+
+    def find_staged(self, *staged_names: str) -> list[ObjectState]:
+        root = self._location.staging_root
+        paths = [self._staged_path(staged_name) for staged_name in staged_names]
+        return self._found(equal(Collection.name, root), [path.rpartition("/")[2] for path in paths], root, root)
 
     def discard_staged(self, staged_name: str) -> None:
         path = self._staged_path(staged_name)
@@ -136,23 +141,32 @@ class IrodsStore:
     # Asking -----------------------------------------------------------------------------------------------------------
 
     def describe(self, path: str) -> ObjectState | None:
-        return self._describe(self._placed_path(path), path)
+        self._placed_path(path)
+        folder, _, name = path.rpartition("/")
+        return next(iter(self.find(folder, name, below=False)), None)
 
-    def find(self, folder: str, *names: str) -> list[ObjectState]:
-        top = self._placed_path(folder) if folder else self._location.root
-        below = Like(Collection.name, pattern(top) + "%")
+    def find(self, folder: str, *names: str, below: bool = True) -> list[ObjectState]:
+        root = self._location.root
+        top = self._placed_path(folder) if folder else root
+        where = Like(Collection.name, pattern(top) + "%") if below else equal(Collection.name, top)
+        return self._found(where, names, top, root, below=below)
+
+    def _found(
+        self, where: Any, names: Sequence[str], top: str, root: str, *, below: bool = False
+    ) -> list[ObjectState]:
+        """The objects of these names, in order of path; what the conditions let through too much is left out."""
         states = []
         for condition in one_of(names):
-            for path, rows in self._catalogue.replicas_by_path(below, condition).items():
+            for path, replicas in self._catalogue.replicas_by_path(where, condition).items():
                 collection, _, name = path.rpartition("/")
-                if name in names and (collection == top or collection.startswith(top + "/")):
-                    states.append(state_of(path.removeprefix(self._location.root + "/"), rows))
+                if name in names and (collection == top or (below and collection.startswith(top + "/"))):
+                    states.append(state_of(path.removeprefix(root + "/"), replicas))
         return sorted(states, key=lambda state: state.path)
 
-    def read(self, path: str, chunk_bytes: int = READ_BYTES) -> Iterator[bytes]:
+    def read(self, path: str, chunk_bytes: int = READ_BYTES, *, state: ObjectState | None = None) -> Iterator[bytes]:
         absolute = self._placed_path(path)
         about = f"reading {path} at {self._centre}"
-        state = self._good(path)
+        state = self._good(path, state)
         handle = self._links.of_this_thread().open(about, absolute, "r")
         try:
             remaining_bytes = state.size_bytes
@@ -232,16 +246,9 @@ class IrodsStore:
             raise BrokenInvariant(f"{path!r} lies below the staging root")
         return absolute
 
-    def _describe(self, absolute: str, shown: str) -> ObjectState | None:
-        collection, _, name = absolute.rpartition("/")
-        rows = self._catalogue.replicas_by_path(equal(Collection.name, collection), equal(DataObject.name, name)).get(
-            absolute
-        )
-        return state_of(shown, rows) if rows else None
-
-    def _good(self, path: str) -> ObjectState:
+    def _good(self, path: str, state: ObjectState | None = None) -> ObjectState:
         """Stale replicas can be read without any error, so the status is asked first."""
-        state = self.describe(path)
+        state = state or self.describe(path)
         if state is None:
             raise MissingObject(self.url(path))
         if state.status is not ReplicaStatus.GOOD:

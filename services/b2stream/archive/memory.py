@@ -150,6 +150,12 @@ class MemoryStore:
             stored = self._staged.get(staged_name)
         return stored.state(staged_name) if stored else None
 
+    def find_staged(self, *staged_names: str) -> list[ObjectState]:
+        failure = self._enter("find_staged", " ".join(staged_names))
+        _leave(failure)
+        with self._lock:
+            return [self._staged[name].state(name) for name in sorted(staged_names) if name in self._staged]
+
     def discard_staged(self, staged_name: str) -> None:
         failure = self._enter("discard_staged", staged_name)
         with self._lock:
@@ -194,24 +200,26 @@ class MemoryStore:
             stored = self._placed.get(path)
         return stored.state(path) if stored else None
 
-    def find(self, folder: str, *names: str) -> list[ObjectState]:
+    def find(self, folder: str, *names: str, below: bool = True) -> list[ObjectState]:
         failure = self._enter("find", folder)
         _leave(failure)
         with self._lock:
             return [
                 stored.state(path)
                 for path, stored in sorted(self._placed.items())
-                if _below(path, folder) and path.rpartition("/")[2] in names
+                if path.rpartition("/")[2] in names
+                and (_below(path, folder) if below else path.rpartition("/")[0] == folder)
             ]
 
-    def read(self, path: str, chunk_bytes: int = READ_BYTES) -> Iterator[bytes]:
+    def read(self, path: str, chunk_bytes: int = READ_BYTES, *, state: ObjectState | None = None) -> Iterator[bytes]:
         failure = self._enter("read", path)
         with self._lock:
             stored = self._placed.get(path)
         if stored is None:
             raise MissingObject(self.url(path))
-        if stored.status is not ReplicaStatus.GOOD:
-            raise DamagedObject(f"{self.url(path)} is {stored.status.value}")
+        status = state.status if state is not None else stored.status
+        if status is not ReplicaStatus.GOOD:
+            raise DamagedObject(f"{self.url(path)} is {status.value}")
         for start in range(0, len(stored.content), chunk_bytes):
             yield stored.content[start : start + chunk_bytes]
         _leave(failure)

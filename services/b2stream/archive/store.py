@@ -89,6 +89,10 @@ class ObjectStore(Protocol):
         """The staged object's state, `path` being its staged name; None where there is none."""
         ...
 
+    def find_staged(self, *staged_names: str) -> list[ObjectState]:
+        """The states of those that there are, in order of name; one query."""
+        ...
+
     def discard_staged(self, staged_name: str) -> None:
         """Remove a staged object; no error when it is gone already. Raises Stuck while it is open for writing."""
         ...
@@ -105,13 +109,14 @@ class ObjectStore(Protocol):
         """The state of the object at a final path, None where there is none."""
         ...
 
-    def find(self, folder: str, *names: str) -> list[ObjectState]:
-        """All objects with exactly one of these names in `folder` or anywhere below it, in order of path; one query."""
+    def find(self, folder: str, *names: str, below: bool = True) -> list[ObjectState]:
+        """All objects with exactly one of these names in `folder`, or `below` it too, in order of path; one query."""
         ...
 
-    def read(self, path: str, chunk_bytes: int = READ_BYTES) -> Iterator[bytes]:
+    def read(self, path: str, chunk_bytes: int = READ_BYTES, *, state: ObjectState | None = None) -> Iterator[bytes]:
         """The bytes of a *good* object. Raises DamagedObject where it is not good, MissingObject where there is none.
 
+        `state` is what the centre has just said of it; without one it is asked.
         Errors come with the first chunk, not with the call.
         """
         ...

@@ -23,7 +23,8 @@ from b2stream.errors import (
 PATH = "SE-Htm/EC_L99_F01/2026/07/wind~abc.csv"
 MANIFEST_PATH = PATH + ".manifest.json"
 DATA = NewObject.of(PATH, b"the station's file")
-MANIFEST = NewObject.of(MANIFEST_PATH, b'{"batch":"ours"}')
+MANIFEST_BYTES = b'{"batch":"ours"}'
+MANIFEST = NewObject.of(MANIFEST_PATH, MANIFEST_BYTES)
 
 
 class ManualClock:
@@ -81,9 +82,7 @@ def test_a_pair_is_staged_verified_placed_and_checked_with_the_manifest_last(
     assert pair.manifest.path == MANIFEST_PATH
     assert pair.other_manifest is None
     assert store.content(PATH) == b"the station's file"
-    assert [name for name, _ in store.calls] == [
-        *("stage", "describe_staged", "stage", "describe_staged", "place", "place", "find")
-    ]
+    assert [name for name, _ in store.calls] == [*("stage", "stage", "find_staged", "place", "place", "find")]
     assert calls(store, "place") == [PATH, MANIFEST_PATH]
     assert staged_names(store) == []
 
@@ -223,7 +222,49 @@ def test_a_centre_that_always_stores_something_else_is_damaged(store: MemoryStor
     short = NewObject(PATH, DATA.size_bytes, DATA.sha256, lambda: (b"short",))
     with pytest.raises(DamagedObject, match="stale, 5 bytes"):
         placing.place_pair(short, MANIFEST, ours)
-    assert len(calls(store, "stage")) == 3
+    assert len(calls(store, "stage")) == 4  # the data object three times, the manifest once
+    placing.give_up()
+    assert staged_names(store) == []
+
+
+def test_of_two_objects_only_the_one_that_is_not_good_is_staged_again(store: MemoryStore, placing: Placing) -> None:
+    def rot(call: str, about: str) -> None:
+        if call == "find_staged" and len(calls(store, "find_staged")) == 0:
+            store.put_staged(about.split()[1], MANIFEST_BYTES, status=ReplicaStatus.STALE)
+
+    store.before_call = rot
+    place(placing)
+    data, manifest, manifest_again = calls(store, "stage")
+    assert calls(store, "find_staged") == [f"{data} {manifest}", manifest_again]
+    assert store.content(MANIFEST_PATH) == MANIFEST_BYTES
+    assert staged_names(store) == []
+
+
+def test_what_was_written_before_the_centre_went_away_is_not_written_again(
+    store: MemoryStore, placing: Placing
+) -> None:
+    store.fail("find_staged", Retryable("down"))
+    with pytest.raises(Retryable):
+        place(placing)
+    place(placing)
+    assert len(calls(store, "stage")) == 2
+    assert staged_names(store) == []
+
+
+def test_a_manifest_that_cannot_be_staged_keeps_the_data_object_for_the_next_try_or_gives_it_up(
+    store: MemoryStore, placing: Placing
+) -> None:
+    def quota(call: str, about: str) -> None:
+        if call == "stage" and len(calls(store, "stage")) in (1, 2):
+            raise Stuck("quota")
+
+    store.before_call = quota
+    with pytest.raises(Stuck):
+        place(placing)
+    assert len(staged_names(store)) == 1
+    store.before_call = None
+    place(placing)
+    assert len(calls(store, "stage")) == 2
     assert staged_names(store) == []
 
 
@@ -232,6 +273,30 @@ def test_where_unlink_is_refused_it_is_debris_and_the_next_name_is_used(store: M
     store.fail("discard_staged", Stuck("no permission"), times=2)
     place(placing)
     assert placing.debris == [calls(store, "stage")[0]]
+
+
+@pytest.mark.parametrize("leaves", [ReplicaStatus.STALE, ReplicaStatus.INTERMEDIATE])
+def test_I13_each_piece_of_debris_is_reported_once(
+    store: MemoryStore, clock: ManualClock, leaves: ReplicaStatus
+) -> None:
+    reported: list[int] = []
+    placing = Placing(store, Writer(lambda: reported.append(1)), "attempt", clock=clock)
+    store.fail("stage", LostReply("cut"), leaves=leaves)
+    store.fail("discard_staged", Stuck("no permission"), times=3)
+    place(placing)
+    placing.give_up()
+    assert len(placing.debris) == len(reported) == 1
+
+
+def test_I13_what_can_be_removed_is_no_debris(store: MemoryStore, clock: ManualClock) -> None:
+    reported: list[int] = []
+    placing = Placing(store, Writer(lambda: reported.append(1)), "attempt", clock=clock)
+    store.fail("stage", DamagedObject("checksum"), leaves=ReplicaStatus.STALE)
+    store.fail("place", Stuck("quota"))
+    with pytest.raises(Stuck):
+        place(placing)
+    placing.give_up()
+    assert reported == []
 
 
 def test_an_error_of_the_source_is_not_taken_for_one_of_the_centre(store: MemoryStore, placing: Placing) -> None:
@@ -479,7 +544,7 @@ def test_each_step_is_passed_by_name_and_staging_in_the_middle_of_the_write(stor
 
     Placing(store, Writer(), "attempt", clock=ManualClock(), passing=passing).place_pair(DATA, MANIFEST, ours)
     assert [step for step, _ in passed] == [
-        *("stage", "verify", "stage", "verify", "place data object", "place manifest")
+        *("stage", "stage", "verify", "verify", "place data object", "place manifest")
     ]
     assert passed[0][1] == [ReplicaStatus.INTERMEDIATE]
 
