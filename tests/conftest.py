@@ -1,4 +1,4 @@
-"""Fixtures for everybody: one real Kafka for the whole run, a community of its own for each test, the ICOS files."""
+"""Fixtures for everybody: one real Kafka and two zones for the whole run, a community of its own for each test, the ICOS files."""
 
 import os
 import secrets
@@ -73,10 +73,14 @@ def community() -> str:
     return f"test-{secrets.token_hex(4)}"
 
 
-@pytest.fixture
-def two_zones(tmp_path: Path) -> Iterator[tuple[EmbeddedZone, EmbeddedZone]]:
-    """Two empty iRODS zones of this test alone, cscZone and fzjZone; user and password are `rods`."""
-    with EmbeddedZone(tmp_path / "csc", "cscZone") as first, EmbeddedZone(tmp_path / "fzj", "fzjZone") as second:
+@pytest.fixture(scope="session")
+def zones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedZone, EmbeddedZone]]:
+    """The iRODS zones that all tests of this run share, cscZone and fzjZone; user and password are `rods`.
+
+    Each test takes a root of its own, and leaves them running as it found them.
+    """
+    directory = tmp_path_factory.mktemp("zones")
+    with EmbeddedZone(directory / "csc", "cscZone") as first, EmbeddedZone(directory / "fzj", "fzjZone") as second:
         yield first, second
 
 

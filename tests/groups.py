@@ -15,9 +15,8 @@ def end_sessions(bootstrap: str, group: str) -> int:
 
     librdkafka offers this for static members only. The request is LeaveGroup of Kafka's protocol, one for each member.
     """
-    described = (
-        AdminClient({"bootstrap.servers": bootstrap}).describe_consumer_groups([group])[group].result(PATIENCE_S)
-    )
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # it must outlive its answer
+    described = admin.describe_consumer_groups([group])[group].result(PATIENCE_S)
     with socket.create_connection((described.coordinator.host, described.coordinator.port), PATIENCE_S) as connection:
         answers = connection.makefile("rb")
         for member in described.members:

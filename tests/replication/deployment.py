@@ -69,9 +69,9 @@ class Running:
     def kill(self) -> None:
         """SIGKILL, if it still runs."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
 
-    def stop(self, timeout_s: float = 20.0) -> int:
+    def stop(self, timeout_s: float = PATIENCE_S) -> int:
         """SIGTERM; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_s)
@@ -149,11 +149,11 @@ class Deployment:
         """Publish their commit events, as the processor does."""
         sent = [self._publish(commit.station, event_value(commit), event_header_list(commit)) for commit in commits]
         for each in sent:
-            each.result(20)
+            each.result(PATIENCE_S)
 
     def publish(self, station: str, value: bytes, headers: Headers) -> None:
         """Publish any message on the commits topic."""
-        self._publish(station, value, headers).result(20)
+        self._publish(station, value, headers).result(PATIENCE_S)
 
     def _publish(self, station: str, value: bytes, headers: Headers) -> "Future[Delivered]":
         partition = partition_of(station, PARTITIONS)
@@ -183,7 +183,7 @@ class Deployment:
         expected = sum(each.end - each.start for each in self._ranges(name).values())
         consumer = Consumer(self.bootstrap, name, client_id="test")
         found: list[LogMessage] = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while len(found) < expected:
             assert time.monotonic() < deadline
             message = consumer.poll(0.2)
@@ -211,7 +211,7 @@ class Deployment:
 
     def _ranges(self, topic: str) -> dict[int, LogRange]:
         """What each partition holds; asked again while the client learns that a broker was started anew."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 return self.admin.ranges(topic, PARTITIONS)

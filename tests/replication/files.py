@@ -1,6 +1,8 @@
 """Real batches for tests of the reader: a station's file or stream, examined and placed as the programs do, and its commit event."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +25,21 @@ from b2stream.formats.registry import read_file
 SCHEMA = schemas.current("MeasurementBlock")
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What a station makes a batch of: its blocks, the bytes of the data object, and what its close says of them."""
+
+    parts: list[Block]
+    data: bytes
+    stem: str
+    extension: str
+    name: str | None
+    container_format: int
+    input_format: str
+    opaque_reason: str | None
+    notes: Mapping[str, str]
+
+
 def archive_file(
     store: ObjectStore, name: str, content: bytes, station: str, utc_offset_h: float | None = None
 ) -> BatchCommitted:
@@ -39,113 +56,92 @@ def archive_file(
         content,
     )
     stem, extension = split_name(name)
-    return _archive(
-        store,
-        [block],
-        content,
-        stem=stem,
-        extension=extension,
-        name=name,
-        container_format=CONTAINER_FILE,
-        input_format=found.format,
-        opaque_reason=found.reason,
-        notes=dict(reading.notes) if reading else {},
-    )
+    notes = dict(reading.notes) if reading else {}
+    source = _Source([block], content, stem, extension, name, CONTAINER_FILE, found.format, found.reason, notes)
+    return _archive(store, source)
 
 
 def archive_stream(store: ObjectStore, parts: list[Block]) -> BatchCommitted:
     """Place the slice of a stream, one block per message; its commit event."""
     station, series, start_us = parts[0].station, parts[0].series, parts[0].start_us
     assert start_us is not None
-    pieces = container_chunks(SCHEMA, station, series, start_us, [blocks.encode(part) for part in parts])
-    return _archive(
-        store,
-        parts,
-        b"".join(pieces),
-        stem=stream_stem(station, series, start_us),
-        extension=".avro",
-        name=None,
-        container_format=CONTAINER_AVRO,
-        input_format="stream",
-        opaque_reason=None,
-        notes={},
-    )
+    data = b"".join(container_chunks(SCHEMA, station, series, start_us, [blocks.encode(part) for part in parts]))
+    stem = stream_stem(station, series, start_us)
+    return _archive(store, _Source(parts, data, stem, ".avro", None, CONTAINER_AVRO, "stream", None, {}))
 
 
-def _archive(
-    store: ObjectStore,
-    parts: list[Block],
-    data: bytes,
-    *,
-    stem: str,
-    extension: str,
-    name: str | None,
-    container_format: int,
-    input_format: str,
-    opaque_reason: str | None,
-    notes: dict[str, str],
-) -> BatchCommitted:
-    bodies = [blocks.encode(part) for part in parts]
-    sha256 = hashlib.sha256(data).hexdigest()
-    instants = np.concatenate([instants_us(part) for part in parts if part.rows] or [np.empty(0, np.int64)])
-    close = BatchClosed(
-        station=parts[0].station,
-        series=parts[0].series,
-        stem=stem,
-        extension=extension,
-        name=name,
-        attempt="a" * 32,
-        count=len(parts),
-        rows=sum(part.rows for part in parts),
-        start_us=int(instants.min()) if len(instants) else None,
-        stop_us=int(instants.max()) if len(instants) else None,
-        container_format=container_format,
-        schema_fingerprint=SCHEMA.fingerprint,
-        content_digest=hashlib.sha256(b"".join(bodies)).hexdigest(),
-        raw_sha256=sha256,
-        raw_size_bytes=len(data),
-        series_number=0,
-        previous=None,
-        input_format=input_format,
-        opaque_reason=opaque_reason,
-        notes=notes,
-    )
+def _archive(store: ObjectStore, source: _Source) -> BatchCommitted:
+    """Examine and place a batch as the processor does."""
+    bodies = [blocks.encode(part) for part in source.parts]
+    close = _close_of(source, bodies)
     examination = Examination(close)
     for body in bodies:
         examination.take(Framed(SCHEMA, memoryview(body)))
-    log = InLog("topic-id", 0, ((0, len(parts) - 1),), len(parts), 1_780_000_000_000_000)
+    log = InLog("topic-id", 0, ((0, close.count - 1),), close.count, 1_780_000_000_000_000)
     manifest = build_manifest(close, examination.result(), log)
     paths = paths_of(close)
-    placing = Placing(store, Writer(), close.attempt, clock=StoppableClock())
-    placing.place_pair(
-        NewObject.of(paths.data_object, data), NewObject.of(paths.manifest, manifest), lambda other: False
+    Placing(store, Writer(), close.attempt, clock=StoppableClock()).place_pair(
+        NewObject.of(paths.data_object, source.data), NewObject.of(paths.manifest, manifest), lambda other: False
     )
+    return _commit_of(close, log, store, manifest)
+
+
+def _close_of(source: _Source, bodies: list[bytes]) -> BatchClosed:
+    """The station's word that the batch is complete."""
+    instants = np.concatenate([instants_us(part) for part in source.parts if part.rows] or [np.empty(0, np.int64)])
+    return BatchClosed(
+        station=source.parts[0].station,
+        series=source.parts[0].series,
+        stem=source.stem,
+        extension=source.extension,
+        name=source.name,
+        attempt="a" * 32,
+        count=len(bodies),
+        rows=sum(part.rows for part in source.parts),
+        start_us=int(instants.min()) if len(instants) else None,
+        stop_us=int(instants.max()) if len(instants) else None,
+        container_format=source.container_format,
+        schema_fingerprint=SCHEMA.fingerprint,
+        content_digest=hashlib.sha256(b"".join(bodies)).hexdigest(),
+        raw_sha256=hashlib.sha256(source.data).hexdigest(),
+        raw_size_bytes=len(source.data),
+        series_number=0,
+        previous=None,
+        input_format=source.input_format,
+        opaque_reason=source.opaque_reason,
+        notes=dict(source.notes),
+    )
+
+
+def _commit_of(close: BatchClosed, log: InLog, store: ObjectStore, manifest: bytes) -> BatchCommitted:
+    """The event of a batch that is in place, as the processor writes it."""
+    paths = paths_of(close)
     return BatchCommitted(
         batch=batch_of(close),
         station=close.station,
         series=close.series,
-        stem=stem,
-        name=name,
-        id24=id24(sha256),
+        stem=close.stem,
+        name=close.name,
+        id24=id24(close.raw_sha256),
         rows=close.rows,
         start_us=close.start_us,
         stop_us=close.stop_us,
-        input_format=input_format,
-        container_format=container_format,
+        input_format=close.input_format,
+        container_format=close.container_format,
         centre=store.centre,
         url=store.url(paths.data_object),
         path=paths.data_object,
-        size_bytes=len(data),
-        sha256=sha256,
+        size_bytes=close.raw_size_bytes,
+        sha256=close.raw_sha256,
         manifest_path=paths.manifest,
         manifest_size_bytes=len(manifest),
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
         content_digest=close.content_digest,
-        series_number=0,
+        series_number=close.series_number,
         attempt=close.attempt,
-        topic_id="topic-id",
-        partition=0,
-        close_offset=len(parts),
+        topic_id=log.topic_id,
+        partition=log.partition,
+        close_offset=log.close_offset,
         closed_at_us=log.closed_at_us,
         committed_at_us=log.closed_at_us + 300_000,
         software="test",

@@ -1,4 +1,4 @@
-"""One embedded zone for the tests of this folder, and stores with a root of their own in it."""
+"""Stores with a root of their own in the shared zone."""
 
 import os
 import secrets
@@ -14,10 +14,9 @@ from b2stream.sandbox.zone.process import EmbeddedZone
 StoreAt = Callable[..., ObjectStore]
 
 
-@pytest.fixture(scope="session")
-def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedZone]:
-    with EmbeddedZone(tmp_path_factory.mktemp("zone"), "cscZone") as zone:
-        yield zone
+@pytest.fixture
+def zone(zones: tuple[EmbeddedZone, EmbeddedZone]) -> EmbeddedZone:
+    return zones[0]
 
 
 @pytest.fixture

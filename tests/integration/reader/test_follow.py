@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.replication.batches import event_header_list, event_value
 from tests.replication.deployment import PARTITIONS, Deployment
 from tests.replication.files import archive_file
+from tests.waiting import PATIENCE_S, until
 
 TOA5 = b""""TOA5","CR1000","logger","1","CR1000.Std.31","CPU:program.CR1","1","Table1"
 "TIMESTAMP","RECORD","AirTC_Avg"
@@ -29,29 +30,15 @@ TOA5 = b""""TOA5","CR1000","logger","1","CR1000.Std.31","CPU:program.CR1","1","T
 """
 
 
-@pytest.fixture(scope="module")
-def zones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedZone, EmbeddedZone]]:
-    directory = tmp_path_factory.mktemp("zones")
-    with EmbeddedZone(directory / "csc", "cscZone") as first, EmbeddedZone(directory / "fzj", "fzjZone") as second:
-        yield first, second
-
-
-@pytest.fixture
-def deployment(
-    tmp_path: Path, kafka_bootstrap: str, community: str, zones: tuple[EmbeddedZone, EmbeddedZone]
-) -> Iterator[Deployment]:
-    made = Deployment(tmp_path, kafka_bootstrap, community, *zones)
-    yield made
-    made.close()
-
-
 def announce_file(deployment: Deployment, name: str, content: bytes, station: str) -> BatchCommitted:
     commit = archive_file(deployment.first, name, content, station, 1.0)
     deployment.publish(station, event_value(commit), event_header_list(commit))
     return commit
 
 
-def follow(deployment: Deployment, *arguments: str, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+def follow(
+    deployment: Deployment, *arguments: str, timeout_s: float = 2 * PATIENCE_S
+) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end."""
     command = "from b2stream.cli import main; main()"
     environment = {key: value for key, value in os.environ.items() if not key.startswith("B2STREAM_")}
@@ -81,14 +68,22 @@ def test_events_from_the_beginning_as_text_and_as_json(deployment: Deployment) -
     assert one["size_bytes"] == commits[0].size_bytes
 
 
-def test_a_station_a_series_and_a_timeout_limit_what_comes(deployment: Deployment) -> None:
+def test_a_station_and_a_series_limit_what_comes(deployment: Deployment) -> None:
     commits = deployment.archive(8)
     deployment.announce(commits)
-    ended = follow(deployment, "--from-beginning", "--json", "--station", "DE-HoH", "--timeout-s", "3")
-    assert ended.returncode == 0
-    found = {json.loads(line)["batch"] for line in ended.stdout.splitlines()}
-    assert found == {commit.batch for commit in commits if commit.station == "DE-HoH"}
-    assert follow(deployment, "--from-beginning", "--series", "other", "--timeout-s", "1").stdout == ""
+    wanted = {commit.batch for commit in commits if commit.station == "DE-HoH"}
+    of_the_logger = announce_file(deployment, "CR1000_Table1.dat", TOA5, "SE-Htm")
+    for limits, batches in (
+        (("--station", "DE-HoH"), wanted),
+        (("--series", of_the_logger.series), {of_the_logger.batch}),
+    ):
+        ended = follow(deployment, "--from-beginning", "--json", *limits, "--count", str(len(batches)))
+        assert {json.loads(line)["batch"] for line in ended.stdout.splitlines()} == batches
+
+
+def test_it_ends_when_nothing_came_for_the_time_that_was_given(deployment: Deployment) -> None:
+    ended = follow(deployment, "--timeout-s", "0.5")
+    assert (ended.returncode, ended.stdout) == (0, "")
 
 
 def test_a_group_goes_on_where_it_stopped(deployment: Deployment) -> None:
@@ -155,16 +150,29 @@ def test_three_lines_of_python_give_a_frame(deployment: Deployment) -> None:
 
 
 def test_python_without_from_beginning_sees_only_what_comes_after(deployment: Deployment) -> None:
-    deployment.announce(deployment.archive(2))
-    assert list(b2stream.follow(deployment.config, timeout_s=1.0)) == []
+    before = deployment.archive(2)
+    deployment.announce(before)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: next(b2stream.follow(deployment.config)))
+
+        def has_come() -> bool:  # when it begins to listen shows in what it hears alone
+            deployment.announce(deployment.archive(1))
+            return first.done()
+
+        until(has_come, "a batch of those that come")
+    assert first.result().event.batch not in {commit.batch for commit in before}
 
 
 def test_a_batch_counts_as_done_only_when_the_next_is_asked_for(deployment: Deployment) -> None:
-    deployment.announce(deployment.archive(1))
+    [commit] = deployment.archive(1)
+    deployment.announce([commit])
     first = next(b2stream.follow(deployment.config, group="g"))  # dropped while it is worked on, as in a crash
-    [again] = b2stream.follow(deployment.config, group="g", count=1, timeout_s=20)
-    assert again.event.batch == first.event.batch
-    assert list(b2stream.follow(deployment.config, group="g", timeout_s=1.0)) == []
+    [again] = b2stream.follow(deployment.config, group="g", count=1)
+    assert again.event.batch == first.event.batch == commit.batch
+    [later] = deployment.archive(1)
+    deployment.announce([later])
+    [after] = b2stream.follow(deployment.config, group="g", count=1)
+    assert after.event.batch == later.batch
 
 
 def test_python_opens_nothing_of_a_damaged_object(
@@ -188,7 +196,7 @@ def test_it_ends_quietly_when_interrupted_and_when_nobody_reads_any_more(deploym
         for _ in range(6):
             assert b"EC_L99_F01" in following.stdout.readline()
         following.send_signal(signal.SIGINT)
-        assert following.wait(20) == 130
+        assert following.wait(PATIENCE_S) == 130
         assert b"Traceback" not in following.stderr.read()
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
         assert following.stdout is not None
@@ -196,7 +204,7 @@ def test_it_ends_quietly_when_interrupted_and_when_nobody_reads_any_more(deploym
         following.stdout.readline()
         following.stdout.close()
         deployment.announce(deployment.archive(2))
-        assert following.wait(20) == 0
+        assert following.wait(PATIENCE_S) == 0
         assert following.stderr.read() == b""
 
 

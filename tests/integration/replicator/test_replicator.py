@@ -1,15 +1,18 @@
 """The replicator as a process, on a real Kafka and two embedded zones: kills, a frozen centre, damage, replays, two at once."""
 
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from b2stream.sandbox.zone.process import EmbeddedZone
+from tests.groups import end_sessions
+from tests.integration.conftest import Deploy
 from tests.replication.deployment import PARTITIONS, Deployment
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 Zones = tuple[EmbeddedZone, EmbeddedZone]
+STEPS = ("copy", "verify", "place data object", "place manifest", "announce", "acknowledge")
 
 
 def test_I7_committed_batches_are_replicated_announced_and_acknowledged(deployment: Deployment) -> None:
@@ -23,13 +26,24 @@ def test_I7_committed_batches_are_replicated_announced_and_acknowledged(deployme
     assert list(deployment.second.list_staged()) == []
 
 
-@pytest.mark.parametrize("step", ["copy", "verify", "place data object", "place manifest", "announce", "acknowledge"])
-def test_killed_at_any_step_and_started_again_the_end_is_the_same(deployment: Deployment, step: str) -> None:
+def test_killed_at_any_step_and_started_again_the_end_is_the_same(deploy_at: Deploy, kafka_bootstrap: str) -> None:
+    """Each step has a deployment of its own; they live at the same time."""
+    with ThreadPoolExecutor(len(STEPS)) as pool:
+        lives = {step: pool.submit(_killed_and_started_again, deploy_at(kafka_bootstrap), step) for step in STEPS}
+    failed = {step: error for step, life in lives.items() if (error := life.exception())}
+    for step, error in failed.items():
+        error.add_note(f"killed at {step!r}")
+    if failed:
+        raise BaseExceptionGroup("the end is not the same", list(failed.values()))
+
+
+def _killed_and_started_again(deployment: Deployment, step: str) -> None:
     deployment.announce(deployment.archive(9))
     dying = deployment.start(fail_at=f"{step}:{1 if step == 'acknowledge' else 3}")
-    assert dying.process.wait(60) == -9
+    assert dying.process.wait(PATIENCE_S) == -9
     assert deployment.passed()[step] >= 1
     assert deployment.unacknowledged() > 0  # it died with work in flight
+    assert end_sessions(deployment.bootstrap, deployment.group) == 1
     last = deployment.start()
     deployment.wait_until_drained()
     deployment.check()
@@ -108,6 +122,7 @@ def test_a_replay_of_all_commits_copies_nothing_twice(deployment: Deployment) ->
 
 
 def test_two_replicators_share_the_group_and_one_that_dies_is_replaced(deployment: Deployment) -> None:
+    """When its session has run out: here nobody ends it."""
     one, two = deployment.start(), deployment.start()
 
     def both_copied() -> bool:
@@ -127,7 +142,7 @@ def test_offsets_outside_the_log_are_fatal_and_named(deployment: Deployment) -> 
     deployment.announce(deployment.archive(1))
     deployment.admin.set_committed(deployment.group, deployment.commits_topic, {0: 1000})
     replicator = deployment.start()
-    assert replicator.process.wait(30) == 1
+    assert replicator.process.wait(PATIENCE_S) == 1
     text = replicator.log.read_text()
     assert "stands at 1000" in text
     assert "offsets accept" in text
@@ -152,7 +167,7 @@ def test_I10_an_object_of_any_size_is_copied_in_bounded_memory(deployment: Deplo
     deployment.announce(deployment.archive(1))
     deployment.wait_until_drained()
     before = replicator.most_memory_bytes()
-    deployment.announce(deployment.archive(1, 256 << 20))
+    deployment.announce(deployment.archive(1, 128 << 20))
     deployment.wait_until_drained()
     deployment.check()
     assert replicator.most_memory_bytes() - before < 64 << 20
@@ -162,16 +177,15 @@ def test_I10_an_object_of_any_size_is_copied_in_bounded_memory(deployment: Deplo
 def test_a_stop_while_the_second_centre_hangs_keeps_to_the_grace_time_and_loses_nothing(
     deployment: Deployment, zones: Zones
 ) -> None:
-    replicator = deployment.start(second_timeout_s="120", replicator_grace_s="3")
+    for_ever_s = "3600"
+    replicator = deployment.start(second_timeout_s=for_ever_s, replicator_grace_s="3")
     deployment.announce(deployment.archive(3))
     deployment.wait_until_drained()
     zones[1].freeze()
     try:
         deployment.announce(deployment.archive(8))
         until(lambda: replicator.metric("b2stream_replicator_copies_running") == 3, "three copies that hang")
-        began = time.monotonic()
         assert replicator.stop() == 0
-        assert time.monotonic() - began < 6.0
     finally:
         zones[1].thaw()
     deployment.start()
