@@ -1,4 +1,4 @@
-# One image for every program: `docker run b2stream gateway | processor | replicator | topics create | …`.
+# One image for every program: `docker run b2stream gateway | processor | replicator | registrar | topics create | …`.
 # For linux/amd64: Faust has no wheel for other processors. Everything installed comes from requirements.lock, with hashes.
 
 FROM python:3.12-slim AS build
@@ -14,7 +14,7 @@ COPY services services
 RUN pip install --no-cache-dir --no-index --find-links /wheels hatchling \
  && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python -m venv --without-pip /opt/b2stream \
- && pip --python /opt/b2stream/bin/python install --no-index --find-links /wheels 'b2stream[gateway,processor,replicator]'
+ && pip --python /opt/b2stream/bin/python install --no-index --find-links /wheels 'b2stream[gateway,processor,registrar,replicator]'
 
 # The embedded zones are for laptops and tests; production does not contain them.
 RUN rm -r /opt/b2stream/lib/python3*/site-packages/b2stream/sandbox \

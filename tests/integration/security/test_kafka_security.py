@@ -80,6 +80,7 @@ def test_a_file_goes_through_gateway_processor_and_follow(
                 "B2STREAM_GATEWAY_STATION": "SE-Htm",
                 "B2STREAM_GATEWAY_WATCH": str(station),
                 "B2STREAM_PROCESSOR_SPOOL_DIRECTORY": str(tmp_path / "spool"),
+                "B2STREAM_PROCESSOR_UNSIGNED": "accept",
             }
         )
         ended(run, 0, "topics", "create")

@@ -13,7 +13,7 @@ from b2stream.registry import Registry
 from tests.unit.deployment.program import REPOSITORY, VARIABLE, check_command, known_variables, settings_from
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
-PROGRAMS = ("gateway", "processor", "replicator")
+PROGRAMS = ("gateway", "processor", "replicator", "registrar")
 SERVERS = {"kafka", "redis", "registry"}
 SERVICE_KEYS = {
     "build", "cap_add", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "init", "platform", "ports",
@@ -144,7 +144,11 @@ def test_redis_is_where_the_processor_looks_for_it(services: dict[str, Service])
 
 
 def test_passwords_come_from_secret_files(document: dict[str, Any], services: dict[str, Service]) -> None:
-    for name, roles in (("processor", ["first"]), ("replicator", ["first", "second"])):
+    for name, roles in (
+        ("processor", ["first"]),
+        ("replicator", ["first", "second"]),
+        ("registrar", ["first", "second", "handle"]),
+    ):
         settings = settings_from(environment(services[name]))
         assert services[name]["secrets"] == [f"{role}_password" for role in roles]
         for role in roles:
@@ -176,7 +180,7 @@ def test_every_server_has_a_health_check_and_every_program_that_of_the_image(ser
 def test_a_stop_waits_longer_than_a_commit_takes(services: dict[str, Service]) -> None:
     for name in PROGRAMS:
         settings = settings_from(environment(services[name]))
-        grace_s = max(settings.processor.grace_s, settings.replicator.grace_s)
+        grace_s = max(settings.processor.grace_s, settings.replicator.grace_s, settings.registrar.grace_s)
         longest_s = grace_s + max(settings.first.timeout_s, settings.second.timeout_s)
         assert seconds(services[name]["stop_grace_period"]) >= longest_s + 30
 
@@ -223,6 +227,16 @@ def test_every_program_uses_the_registry_and_waits_for_it(services: dict[str, Se
         Registry(url, "icos")  # an address that its client takes
         assert services[name]["depends_on"]["registry"] == {"condition": "service_healthy"}
     assert "profiles" not in services["registry"]
+
+
+def test_pids_are_registered_where_someone_asks_for_it(services: dict[str, Service]) -> None:
+    assert services["registrar"]["profiles"] == ["pids"]
+    given = {name for name in services["registrar"]["environment"] if "HANDLE" in name}
+    assert given == {"B2STREAM_HANDLE_URL", "B2STREAM_HANDLE_USER", "B2STREAM_HANDLE_PASSWORD_FILE"}
+
+
+def test_the_registry_s_page_is_asked_by_its_health_check(services: dict[str, Service]) -> None:
+    port = services["registry"]["ports"][0].rpartition(":")[2]
     assert any(f":{port}/apis/ccompat/v7/" in word for word in services["registry"]["healthcheck"]["test"])
 
 

@@ -17,7 +17,7 @@ from b2stream.cli import cli
 from b2stream.monitoring import Health, MonitoringServer
 from tests.unit.deployment.program import REPOSITORY, known_variables, serves, settings_from
 
-EXTRAS = {"gateway", "processor", "replicator"}
+EXTRAS = {"gateway", "processor", "registrar", "replicator"}
 
 
 @dataclass(frozen=True, slots=True)

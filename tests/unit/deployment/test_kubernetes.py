@@ -25,7 +25,9 @@ BASE = K8S / "base"
 PRODUCTION = K8S / "overlays" / "production"
 ALERTS = K8S / "components" / "alerts"
 VERSIONS = ("1.31", "1.37")
+REGISTRAR = K8S / "components" / "registrar"
 PROGRAMS = {"StatefulSet b2stream-processor": "processor", "Deployment b2stream-replicator": "replicator"}
+WITH_PIDS = {**PROGRAMS, "Deployment b2stream-registrar": "registrar"}
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -49,6 +51,11 @@ def size_bytes(quantity: str) -> int:
     return int(number) * _UNITS[unit]
 
 
+def programs(documents: list[Document]) -> dict[str, str]:
+    """Each program's kind and name, with its command: the base's, and the registrar where PIDs are registered."""
+    return WITH_PIDS if loaded(documents).handle.url else PROGRAMS
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_manifest_is_valid(documents: list[Document], version: str) -> None:
     assert len(documents) >= 7
@@ -64,20 +71,21 @@ def test_a_kind_or_a_field_that_kubernetes_does_not_know_is_no_success(documents
 
 
 def test_every_file_is_listed_and_every_listed_file_exists() -> None:
-    for folder in (BASE, PRODUCTION, ALERTS):
+    for folder in (BASE, PRODUCTION, ALERTS, REGISTRAR):
         assert kustomize.files_named(folder) == set(folder.iterdir())
-    assert {path.parent for path in K8S.rglob("*") if path.is_file()} == {BASE, PRODUCTION, ALERTS}
+    assert {path.parent for path in K8S.rglob("*") if path.is_file()} == {BASE, PRODUCTION, ALERTS, REGISTRAR}
 
 
 def test_the_parts_are_there(documents: list[Document]) -> None:
     kinds = {f"{document['kind']} {document['metadata']['name']}" for document in documents}
-    assert kinds >= {*PROGRAMS, "Job b2stream-topics", "Service b2stream-processor", "NetworkPolicy b2stream"}
+    assert {kind for kind in kinds if kind.startswith(("StatefulSet", "Deployment"))} == set(programs(documents))
+    assert kinds >= {"Job b2stream-topics", "Service b2stream-processor", "NetworkPolicy b2stream"}
     assert kinds >= {"PodDisruptionBudget b2stream-processor", "PodDisruptionBudget b2stream-replicator"}
 
 
 def test_every_command_exists(documents: list[Document]) -> None:
     pods = kustomize.pods(documents)
-    for name, program in PROGRAMS.items():
+    for name, program in programs(documents).items():
         assert pods[name]["containers"][0]["args"] == [program]
     assert pods["Job b2stream-topics"]["containers"][0]["args"] == ["topics", "create"]
     for container in kustomize.containers(documents):
@@ -98,10 +106,13 @@ def test_passwords_come_by_reference_only(documents: list[Document]) -> None:
     kafka = {"B2STREAM_KAFKA_PASSWORD": ("b2stream-kafka", True)}
     registry = {"B2STREAM_KAFKA_REGISTRY_PASSWORD": ("b2stream-registry", True)}
     redis = {"B2STREAM_REDIS_PASSWORD": ("b2stream-redis", True)}
-    first, second = ({f"B2STREAM_{role.upper()}_PASSWORD": (f"b2stream-{role}", False)} for role in ("first", "second"))
+    first, second, handle = (
+        {f"B2STREAM_{role.upper()}_PASSWORD": (f"b2stream-{role}", False)} for role in ("first", "second", "handle")
+    )
     wanted = {
         "processor": first | kafka | registry | redis,
         "replicator": first | second | kafka | registry,
+        "registrar": first | second | handle | kafka | registry,
         "topics": kafka,
     }
     for container in kustomize.containers(documents):
@@ -142,12 +153,15 @@ def test_the_overlay_gives_all_that_the_programs_refuse_to_start_without() -> No
         assert centre.url.startswith("irods://")
     assert settings.first.name != settings.second.name
     assert settings.kafka.replication == 3
+    assert settings.handle.url.startswith("https://")
+    assert settings.handle.user
+    assert settings.first.prefix
 
 
 def test_probes_ask_pages_that_exist_at_the_port_that_is_set(documents: list[Document]) -> None:
     settings = loaded(documents)
     assert settings.monitoring.host == "0.0.0.0"
-    for name in PROGRAMS:
+    for name in programs(documents):
         container = kustomize.pods(documents)[name]["containers"][0]
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         assert ports == {"monitoring": settings.monitoring.port}
@@ -165,7 +179,7 @@ def test_probes_ask_pages_that_exist_at_the_port_that_is_set(documents: list[Doc
 
 def test_prometheus_is_told_where_the_metrics_are(documents: list[Document]) -> None:
     for document in documents:
-        if f"{document['kind']} {document['metadata']['name']}" in PROGRAMS:
+        if f"{document['kind']} {document['metadata']['name']}" in programs(documents):
             told = document["spec"]["template"]["metadata"]["annotations"]
             assert told["prometheus.io/scrape"] == "true"
             assert told["prometheus.io/port"] == str(loaded(documents).monitoring.port)
@@ -178,9 +192,11 @@ def test_a_stop_waits_longer_than_a_commit_takes(documents: list[Document]) -> N
         "StatefulSet b2stream-processor": settings.processor.grace_s + settings.first.timeout_s,
         "Deployment b2stream-replicator": settings.replicator.grace_s
         + max(settings.first.timeout_s, settings.second.timeout_s),
+        "Deployment b2stream-registrar": settings.registrar.grace_s
+        + max(settings.first.timeout_s, settings.second.timeout_s, settings.handle.timeout_s),
     }
     for name, pod in kustomize.pods(documents).items():
-        if name in PROGRAMS:
+        if name in programs(documents):
             assert pod["terminationGracePeriodSeconds"] >= longest_s[name] + 30
 
 
