@@ -12,8 +12,7 @@ from b2stream.batches.signing import public_key_of
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.stations import StationDescription
 from b2stream.errors import ConfigurationError
-from b2stream.sandbox.deployment import Deployment
-from b2stream.settings import load
+from b2stream.settings import Settings
 from b2stream.stations.files import key_snippet, read_description
 from b2stream.stations.keys import load_key, make_key
 from b2stream.stations.known import KnownStations, check_changes, publish
@@ -34,10 +33,11 @@ def key_file(directory: Path, station: str) -> Path:
     return directory / "keys" / f"{station}.key"
 
 
-def register(deployment: Deployment, utc_offsets_h: Mapping[str, float | None]) -> list[StationDescription]:
+def register(
+    settings: Settings, directory: Path, utc_offsets_h: Mapping[str, float | None]
+) -> list[StationDescription]:
     """Give each station a key, and publish its description. Raises RegisteredElsewhere, Retryable where Kafka does not answer."""
-    ours = [_description(deployment.directory, station, offset_h) for station, offset_h in utc_offsets_h.items()]
-    settings = load(deployment.settings_file, environment={}).settings
+    ours = [_description(directory, station, offset_h) for station, offset_h in utc_offsets_h.items()]
     known = KnownStations.of(settings, Framing(), "b2stream-sandbox").load(ANSWER_S)
     wanted = [_after(known.get(each.station), each) for each in ours]
     check_changes(known, [("the sandbox", each) for each in wanted], time.time_ns() // 1000)

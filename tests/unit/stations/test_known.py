@@ -115,7 +115,11 @@ def test_what_comes_later_is_known_without_a_restart() -> None:
 
 
 def test_I11_what_fails_is_read_again_and_what_was_known_stays_known() -> None:
-    topics = [Topic(message(HTM), Retryable("the registry")), Retryable("Kafka"), Topic(message(HTM), message(NOR))]
+    topics: list[Topic | Retryable] = [
+        Topic(message(HTM), Retryable("the registry")),
+        Retryable("Kafka"),
+        Topic(message(HTM), message(NOR)),
+    ]
     seen: list[Topic] = []
 
     def connect() -> Topic:

@@ -18,7 +18,7 @@ from b2stream.sandbox.demo.troubles import Stage
 from b2stream.sandbox.deployment import CENTRES, Deployment, Given
 from b2stream.sandbox.progress import JarProgress
 from b2stream.sandbox.records import read_parts
-from b2stream.settings import variable
+from b2stream.settings import load, variable
 
 STALLED_S = 90.0
 QUICK_STOP_S = 5.0
@@ -75,7 +75,9 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
         _introduce(feed, choices.directory, progress_out)
         deployment.start()
         deployment.prepare()
-        registered = signing.register(deployment, {one.station: one.utc_offset_h for one in feed.stations})
+        settings = load(deployment.settings_file, environment={}).settings
+        offsets_h = {one.station: one.utc_offset_h for one in feed.stations}
+        registered = signing.register(settings, deployment.directory, offsets_h)
         print_line(
             progress_out,
             f"  starting {', '.join(_programs(deployment))} and {_number(len(feed.stations), 'gateway')}, a process each …",
