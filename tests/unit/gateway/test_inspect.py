@@ -73,7 +73,7 @@ def test_the_manifest_is_shown_with_the_path_that_it_will_have(stand: Stand) -> 
     stand.start().step()
     (close,) = stand.log.closes()
     assert title.startswith(paths_of(close).manifest)
-    assert title.endswith("(close.attempt, close.series_number, close.previous, log):")
+    assert title.endswith("(close.attempt, close.series_number, close.previous, close.key, signature, log):")
     assert shown == inspected(path, *OURS)["manifest"]
     assert shown["batch"] == batch_of(close)
     assert "log" not in shown

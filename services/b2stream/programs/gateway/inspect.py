@@ -27,8 +27,8 @@ from b2stream.programs.gateway.watch import Seen, Signature, printable
 from b2stream.settings import Settings, load
 
 FIRST_ROWS = 5
-LATER = ("close.attempt", "close.series_number", "close.previous", "log")
-"""What the manifest says beyond the file: chosen when it is sent, and, where the messages lie in the log, when it is committed."""
+LATER = ("close.attempt", "close.series_number", "close.previous", "close.key", "signature", "log")
+"""What the manifest says beyond the file: chosen and signed when it is sent; where the messages lie in the log, when committed."""
 _NOBODY = "unknown"  # stands in for a station that neither setting nor file names; nothing with it is shown
 
 
