@@ -64,6 +64,10 @@ class Framing:
             return Framed(self._by_id(int.from_bytes(value[1:_CONFLUENT_BYTES], "big")), view[_CONFLUENT_BYTES:])
         raise Poison(f"the value starts with {value[:2].hex()}", reason="not_avro")
 
+    def known_ids(self) -> dict[int, str]:
+        """Fingerprints by id of the schemas that the registry was asked for so far."""
+        return {number: schema.fingerprint for number, schema in self._known.items()}
+
     def _by_id(self, number: int) -> Schema:
         if number not in self._known:
             if self._text_by_id is None:

@@ -1,8 +1,17 @@
 """Settings of the processor."""
 
+import os
+
 from pydantic import Field
 
 from b2stream.settings.section import Section
+
+_MOST_EXAMINING = 4  # four of them check more than one process can read
+
+
+def _half_of_the_cores() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores // 2, _MOST_EXAMINING)
 
 
 class Processor(Section):
@@ -13,6 +22,12 @@ class Processor(Section):
     )
     commits_in_flight: int = Field(
         8, ge=1, le=64, description="Commits that overlap; each has its own iRODS connection."
+    )
+    examining_processes: int = Field(
+        default_factory=_half_of_the_cores,
+        ge=0,
+        le=64,
+        description="Processes that check and summarise closed batches; 0: the processor's own threads do. Default: one for two cores.",
     )
     silence_s: float = Field(
         900.0, gt=0, description="T: an attempt silent for so long at the end of the log is abandoned, seconds."

@@ -22,6 +22,7 @@ from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committed, Committer
+from b2stream.programs.processor.examiners import Here
 from b2stream.programs.processor.origin import OriginRules
 from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.processor import Processor
@@ -224,7 +225,13 @@ class Running:
         )
         self.processor = Processor(
             committer=Committer(
-                deployment.store, deployment.framing, TOPIC_ID, "21.T1", clock, now_us=lambda: deployment.now_us
+                deployment.store,
+                deployment.framing,
+                Here(deployment.framing),
+                TOPIC_ID,
+                "21.T1",
+                clock,
+                now_us=lambda: deployment.now_us,
             ),
             outbox=outbox,
             undertaker=Undertaker(outbox, log, deployment.store, clock, TOPIC_ID, self.executor),

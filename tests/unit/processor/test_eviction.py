@@ -119,38 +119,17 @@ def test_a_message_that_is_a_dead_letter_of_its_own_is_no_block_on_reading_again
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """A disk that takes so many bytes more, and the rest of a write only in part."""
     left = {"bytes": 0}
-    real_open = open
+    write = os.pwrite
 
-    def opened(path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
-        file = real_open(path, mode, *rest, **more)
-        if not str(path).endswith(".blocks") or mode == "rb":
-            return file
-        return _FullDisk(file, left)
+    def written(descriptor: int, value: bytes, position: int) -> int:
+        if left["bytes"] <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = write(descriptor, value[: left["bytes"]], position)
+        left["bytes"] -= taken
+        return taken
 
-    monkeypatch.setattr("b2stream.programs.processor.spool.open", opened, raising=False)
+    monkeypatch.setattr(os, "pwrite", written)
     return left
-
-
-class _FullDisk:
-    def __init__(self, file: Any, left: dict[str, int]) -> None:
-        self._file = file
-        self._left = left
-
-    def __enter__(self) -> "_FullDisk":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def seek(self, position: int) -> None:
-        self._file.seek(position)
-
-    def write(self, value: bytes) -> int:
-        taken = min(len(value), self._left["bytes"])
-        self._left["bytes"] -= taken
-        if not taken:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return int(self._file.write(value[:taken]))
 
 
 @pytest.mark.parametrize("room_bytes", [0, 100, 500, 2_500])

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from b2stream.batches.assembling import Piece
 from b2stream.programs.processor.spool import Spool
 
 LIMIT_BYTES = 1 << 20
 HOLDER = """
 import sys
+from b2stream.batches.assembling import Piece
 from b2stream.programs.processor.spool import Spool
 spool = Spool(sys.argv[1], 1 << 20)
 spool.append("0-0-0-a", b"block")
@@ -59,4 +61,27 @@ def test_a_folder_that_another_process_took_for_left_over_is_replaced_by_a_new_o
     position, size_bytes = spool.append("0-0-0-a", b"block")
     assert (position, size_bytes) == (0, 5)
     assert len(made) == 2
+    spool.close()
+
+
+def test_I10_descriptors_do_not_grow_with_open_attempts(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path), LIMIT_BYTES)
+    before = len(os.listdir("/proc/self/fd"))
+    for block in (b"first", b"second"):
+        for attempt in range(500):
+            spool.append(f"0-0-0-{attempt}", block + b"%d" % attempt)
+    assert len(os.listdir("/proc/self/fd")) < before + 100
+    assert list(spool.read("0-0-0-7", [Piece(0, 0, 0, 6), Piece(1, 1, 6, 7)])) == [b"first7", b"second7"]
+    for attempt in range(500):
+        spool.forget(f"0-0-0-{attempt}")
+    assert len(os.listdir("/proc/self/fd")) == before
+    spool.close()
+
+
+def test_a_forgotten_attempt_begins_anew(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path), LIMIT_BYTES)
+    spool.append("0-0-0-a", b"forgotten")
+    spool.forget("0-0-0-a")
+    assert spool.append("0-0-0-a", b"new") == (0, 3)
+    assert list(spool.read("0-0-0-a", [Piece(0, 0, 0, 3)])) == [b"new"]
     spool.close()

@@ -1,6 +1,7 @@
 """The blocks of a closed attempt in sequence, as often as they are asked for: from the spool, or once more from the log."""
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -43,6 +44,19 @@ class SpooledBodies:
 
     def offset_runs(self) -> tuple[tuple[int, int], ...]:
         return self.attempt.offset_runs()
+
+    @property
+    def path(self) -> str:
+        """The file that holds them."""
+        return self.spool.path(self.key)
+
+    def places(self) -> "tuple[array[int], array[int]]":
+        """Where they lie in it, in sequence: positions and sizes in bytes."""
+        positions, sizes_bytes = array("q"), array("q")
+        for piece in self.attempt.in_sequence(self.count):
+            positions.append(piece.position)
+            sizes_bytes.append(piece.size_bytes)
+        return positions, sizes_bytes
 
 
 @dataclass(frozen=True, slots=True)

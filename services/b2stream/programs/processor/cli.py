@@ -7,6 +7,7 @@ import click
 import uvloop
 
 from b2stream import logs
+from b2stream.allocation import keep_freed_memory
 from b2stream.programs.processor.program import Program
 from b2stream.registry import framing_from
 from b2stream.settings import load
@@ -23,6 +24,7 @@ def processor(file: str | None) -> None:
 
     Exit codes: 0 stopped by a signal, 1 a fatal error, 4 wrong configuration.
     """
+    keep_freed_memory()
     settings = load(file).settings
     logs.configure(settings.general.log_format, settings.general.log_level)
 

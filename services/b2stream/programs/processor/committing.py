@@ -15,7 +15,7 @@ from b2stream.archive.placing import NewObject, PlacedPair, Placing, Writer, loo
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
 from b2stream.batches.container import container_header, frame, sync_marker
-from b2stream.batches.examining import Examination, Examined
+from b2stream.batches.examining import Examined
 from b2stream.batches.manifest import InLog, Manifest, batch_of, build_manifest, paths_of, read_manifest
 from b2stream.batches.summary import Summary
 from b2stream.contracts import blocks, schemas
@@ -25,6 +25,7 @@ from b2stream.contracts.records import CONTAINER_AVRO, Aggregate, BatchClosed, B
 from b2stream.errors import DamagedObject, Fatal, Poison
 from b2stream.failpoints import passing
 from b2stream.programs.processor.bodies import Conflicting, Incomplete, RereadBodies, SpooledBodies
+from b2stream.programs.processor.examiners import Examiner
 
 MOST_STATISTICS_AT_REST = 300  # about 0.5 KB each
 SOFTWARE = f"b2stream-processor {__version__}"
@@ -71,6 +72,7 @@ class Committer:
 
     store: ObjectStore
     framing: Framing
+    examiner: Examiner
     topic_id: str
     prefix: str
     clock: Clock
@@ -112,14 +114,11 @@ class Committer:
             return True
         if closed.problem is not None:
             return False
-        examination = Examination(closed.close)
         try:
-            for value in closed.bodies():
-                examination.take(self.framing.unframe(value))
+            closed.examined = self.examiner.examine(closed.close, closed.bodies)
         except (Incomplete, Conflicting) as problem:
             closed.problem = problem
             return False
-        closed.examined = examination.result()
         return True
 
     def _data_object(self, closed: ClosedBatch) -> Iterator[bytes | memoryview]:

@@ -20,6 +20,7 @@ from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committer
+from b2stream.programs.processor.examiners import Elsewhere, Examiner, Here
 from b2stream.programs.processor.letters import BURIALS_AT_ONCE
 from b2stream.programs.processor.origin import OriginRules
 from b2stream.programs.processor.outbox import Outbox
@@ -48,6 +49,7 @@ class Parts:
     store: ObjectStore
     spool: Spool
     status: LiveStatus
+    examiner: Examiner
     stations: KnownStations
     executors: tuple[ThreadPoolExecutor, ...]
 
@@ -55,6 +57,7 @@ class Parts:
         """Let go of everything; threads that still wait for a server are not waited for."""
         for executor in self.executors:
             executor.shutdown(wait=False, cancel_futures=True)
+        self.examiner.close()
         self.producer.close(_FLUSH_S)
         self.status.close()
         self.stations.close()
@@ -96,10 +99,12 @@ def put_together(
     spool = Spool(settings.processor.spool_directory, settings.processor.spool_bytes)
     committing = ThreadPoolExecutor(settings.processor.commits_in_flight, "commit")
     burying = ThreadPoolExecutor(BURIALS_AT_ONCE, "burial")
+    count = settings.processor.examining_processes
+    examiner = Elsewhere(framing, count) if count else Here(framing)
     log = OnceMore(reread, framing, settings.kafka.partitions)
     stations = KnownStations.of(settings, framing, "b2stream-processor")
     processor = Processor(
-        committer=Committer(store, framing, facts.topic_id, settings.first.prefix, clock),
+        committer=Committer(store, framing, examiner, facts.topic_id, settings.first.prefix, clock),
         outbox=outbox,
         undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying),
         log=log,
@@ -121,7 +126,7 @@ def put_together(
         handle=handle,
     )
     executors = (committing, burying)
-    return Parts(processor, source, outbox, reread, producer, store, spool, status, stations, executors)
+    return Parts(processor, source, outbox, reread, producer, store, spool, status, examiner, stations, executors)
 
 
 def _origin(settings: Settings, stations: KnownStations) -> OriginRules:

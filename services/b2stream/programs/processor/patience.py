@@ -6,6 +6,7 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
 LONGEST_STUCK_PAUSE_S = 300.0
 """A batch that was overtaken is read from the log for each try, and hundreds may wait: they must not burden centre and Kafka."""
+_SPREAD = random.Random()  # noqa: S311  # it spreads pauses, it guards nothing; one for all, seeding asks the system
 OUTAGE_S = 900.0
 """A centre that refused every commit for so long is an outage: nothing becomes a dead letter because of it."""
 
@@ -13,8 +14,8 @@ OUTAGE_S = 900.0
 class Patience:
     """Pauses of one batch: twice as long each time up to a limit, with jitter so that many do not come at once."""
 
-    def __init__(self, randomness: random.Random | None = None) -> None:
-        self._random = randomness or random.Random()  # noqa: S311  # it spreads pauses, it guards nothing
+    def __init__(self, randomness: random.Random = _SPREAD) -> None:
+        self._random = randomness
         self._tries = 0
         self.refused_since_s: float | None = None
 

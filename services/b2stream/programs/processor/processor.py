@@ -175,7 +175,7 @@ class Processor:
             partition.begin(message.offset, message.appended_at_us)
         if arrival is Arrival.CONFLICT:
             _log.warning("attempt %s of %s: %s", block.attempt, block.station, assembler.open[key].poison)
-        metrics.BLOCKS.labels(arrival.value).inc()
+        metrics.BLOCKS_BY_ARRIVAL[arrival].inc()
         passing("append")
         self._keeper.stay_within_budget()
 

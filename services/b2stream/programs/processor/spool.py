@@ -1,4 +1,4 @@
-"""Where the blocks of open attempts wait on disk: one file per attempt, opened only while it is written or read.
+"""Where the blocks of open attempts wait on disk: one file per attempt, of which a few that were written last stay open.
 
 So 10,000 open attempts do not need 10,000 file descriptors, and forgetting one is removing its file. Blocks lie there as they came, framing
 included. The spool is no ledger: after a crash everything in it is read again from the log. Processes may share a folder: each
@@ -6,16 +6,20 @@ has a folder of its own in it, locked while it lives; what a dead one left behin
 system's temporary folder too.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
 import tempfile
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from b2stream.batches.assembling import Attempt, Piece
 
 _PREFIX = "b2stream-spool-"
+_MOST_OPEN = 64
+"""Files that stay open for writing: opening one costs as much as writing 100 KB, and stations send in turns."""
 
 
 class SpoolFull(Exception):
@@ -36,14 +40,13 @@ class Spool:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
         self._sizes: dict[str, int] = {}
+        self._open: OrderedDict[str, int] = OrderedDict()  # descriptors, the one written last at the end
 
     def append(self, key: str, value: bytes) -> tuple[int, int]:
         """Append a block; its position and size in bytes. Raises SpoolFull where the disk takes no more."""
         position = self._sizes.setdefault(key, 0)
         try:
-            with open(self._path(key), "r+b" if position else "wb", buffering=0) as file:
-                file.seek(position)
-                written = file.write(value)
+            written = os.pwrite(self._descriptor(key), value, position)
         except OSError as error:
             raise SpoolFull(str(error)) from error
         if written != len(value):
@@ -54,11 +57,7 @@ class Spool:
 
     def read(self, key: str, pieces: Iterable[Piece]) -> Iterator[bytes]:
         """The blocks, one by one. May run in another thread: it never moves the file's position."""
-        with open(self._path(key), "rb", buffering=0) as file:
-            for piece in pieces:
-                value = os.pread(file.fileno(), piece.size_bytes, piece.position)
-                assert len(value) == piece.size_bytes, f"spool {key}: {len(value)} bytes at {piece.position}"
-                yield value
+        return read_blocks(self.path(key), ((piece.position, piece.size_bytes) for piece in pieces))
 
     def is_same(self, key: str, piece: Piece, value: bytes) -> bool:
         """Whether a kept block has these bytes."""
@@ -68,7 +67,9 @@ class Spool:
         """Remove an attempt's blocks."""
         if key in self._sizes:
             self.size_bytes -= self._sizes.pop(key)
-            self._path(key).unlink(missing_ok=True)
+            self._shut(key)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path(key))
 
     def over_budget(self) -> bool:
         """Whether the largest attempt must be evicted."""
@@ -76,11 +77,31 @@ class Spool:
 
     def close(self) -> None:
         """Remove everything."""
+        for key in list(self._open):
+            self._shut(key)
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
 
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.blocks"
+    def path(self, key: str) -> str:
+        """The file with an attempt's blocks."""
+        return f"{self.folder}/{key}.blocks"
+
+    def _descriptor(self, key: str) -> int:
+        descriptor = self._open.get(key)
+        if descriptor is not None:
+            self._open.move_to_end(key)
+            return descriptor
+        if len(self._open) >= _MOST_OPEN:
+            self._shut(next(iter(self._open)))
+        is_new = self._sizes[key] == 0
+        flags = os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT | os.O_TRUNC if is_new else 0)
+        descriptor = self._open[key] = os.open(self.path(key), flags, 0o600)
+        return descriptor
+
+    def _shut(self, key: str) -> None:
+        descriptor = self._open.pop(key, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _own_folder(parent: Path) -> tuple[Path, int]:
@@ -111,6 +132,18 @@ def _remove_left_over(folder: Path) -> None:
             continue
         finally:
             os.close(lock)
+
+
+def read_blocks(path: str, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """What lies at these positions, each of so many bytes; the file is open as long as the iterator lives."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        for position, size_bytes in places:
+            value = os.pread(descriptor, size_bytes, position)
+            assert len(value) == size_bytes, f"{path}: {len(value)} bytes at {position}"
+            yield value
+    finally:
+        os.close(descriptor)
 
 
 def spool_key(partition: int, generation: int, attempt: Attempt) -> str:
