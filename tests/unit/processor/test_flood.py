@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
+from b2stream.contracts.framing import Framing
 from b2stream.errors import AccessRefused, Retryable
 from b2stream.programs.processor.letter_rate import LetterRate
 from tests.unit.processor.harness import Deployment, Running
-from tests.unit.processor.stations import Sent, StationBatch, attempt_name
+from tests.unit.processor.stations import SCHEMA, Sent, StationBatch, attempt_name
 from tests.unit.processor.virtual_time import run
 
 Deploy = Callable[..., Deployment]
@@ -219,5 +220,29 @@ def test_I10_reading_that_waits_for_closed_batches_is_counted(deploy: Deploy) ->
         await running.settle()
         running.processor.troubles(600.0)
         assert value("paused", reason="closed_limit") == 0
+
+    run(scenario())
+
+
+def test_I10_reading_that_waits_for_the_schema_registry_is_counted(deploy: Deploy) -> None:
+    async def scenario() -> None:
+        is_away = [True]
+
+        def text_by_id(number: int) -> str:
+            if is_away[0]:
+                raise Retryable("the registry does not answer")
+            return SCHEMA.text
+
+        deployment = deploy(framing=Framing(text_by_id))
+        deployment.send(
+            replace(StationBatch().block(ONE, 0), value=b"\x00\x00\x00\x00\x05" + StationBatch().bodies()[0])
+        )
+        running = deployment.running()
+        reading = asyncio.create_task(running.feed())
+        await asyncio.sleep(5)
+        assert value("paused", reason="schema_registry") == 1
+        is_away[0] = False
+        await reading
+        assert value("paused", reason="schema_registry") == 0
 
     run(scenario())

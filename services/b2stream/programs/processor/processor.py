@@ -154,7 +154,8 @@ class Processor:
                 return read_message(message, self._framing, self._limits.partitions, address)
             except Retryable as error:
                 _log.warning("message %d of partition %d waits: %s", message.offset, message.partition, error)
-                await self._ownership.pause(partition, patience.pause_s())
+                with metrics.PAUSES.because("schema_registry"):
+                    await self._ownership.pause(partition, patience.pause_s())
         return None
 
     def _block(self, partition: Partition, message: LogMessage, block: Block) -> None:
