@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from prometheus_client import REGISTRY
 
 from b2stream.archive.memory import MemoryStore
-from b2stream.archive.store import ReplicaStatus
+from b2stream.archive.store import ObjectState, ReplicaStatus
 from b2stream.contracts.envelopes import event_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import read_letter
@@ -530,6 +531,32 @@ def test_a_lost_reply_loses_and_doubles_nothing(
     assert len(list(second.list())) == 2
 
 
+def test_I13_a_staged_object_that_cannot_be_removed_is_counted(
+    log: FakeLog, first: MemoryStore, second: MemoryStore
+) -> None:
+    before = REGISTRY.get_sample_value("b2stream_replicator_debris_total") or 0.0
+    commit = archive(first, 1, b"wind")
+    second.fail("stage", LostReply("cut"), leaves=ReplicaStatus.INTERMEDIATE)
+    log.append(commit)
+    with running(make(log, first, second)):
+        until(log.all_committed)
+    assert_replicated(second, commit, b"wind")
+    assert [state.status for state in second.list_staged()] == [ReplicaStatus.INTERMEDIATE]
+    assert REGISTRY.get_sample_value("b2stream_replicator_debris_total") == before + 1
+
+
+def test_one_question_to_the_first_centre_serves_both_objects_and_one_look_both_staged_ones(
+    log: FakeLog, first: MemoryStore, second: MemoryStore
+) -> None:
+    commit = archive(first, 1, b"wind")
+    first.calls.clear()
+    log.append(commit)
+    with running(make(log, first, second)):
+        until(log.all_committed)
+    assert [call for call, _ in first.calls] == ["find", "read", "read"]
+    assert [call for call, _ in second.calls] == ["find", "stage", "stage", "find_staged", "place", "place", "find"]
+
+
 def test_kafka_that_does_not_take_an_offset_is_asked_again(
     log: FakeLog, first: MemoryStore, second: MemoryStore
 ) -> None:
@@ -583,7 +610,7 @@ def test_a_stop_gives_up_a_large_copy_within_the_grace_and_leaves_nothing_staged
     replicator = make(log, first, second, grace_s=0.1)
     read, were_read = first.read, 0
 
-    def slow_read(path: str, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+    def slow_read(path: str, chunk_bytes: int = 1 << 20, *, state: ObjectState | None = None) -> Iterator[bytes]:
         nonlocal were_read
         for piece in read(path, piece_bytes):
             replicator.stop()

@@ -18,6 +18,10 @@ COMMIT_SECONDS = Histogram(
 )
 RETRIES = Counter("b2stream_processor_retries_total", "Tries of a commit to which nobody answered.")
 STUCK = Counter("b2stream_processor_refused_total", "Tries of a commit that the centre refused, by reason.", ["reason"])
+DEBRIS = Counter(
+    "b2stream_processor_debris_total",
+    "Staged objects at the first centre that could not be removed; a sweep takes them once they are a day old.",
+)
 DEAD_LETTERS = Counter("b2stream_processor_dead_letters_total", "Dead letters, by reason.", ["reason"])
 REFUSED_CLOSES = Counter(
     "b2stream_processor_closes_refused_total", "Closes that are not their station's own, by reason.", ["reason"]

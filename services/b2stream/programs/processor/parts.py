@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from b2stream.archive.location import open_store
+from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts import topics
@@ -16,6 +17,7 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.errors import B2streamError
 from b2stream.kafka import Producer, read_range
 from b2stream.kafka.admin import TopicFacts
+from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
@@ -99,14 +101,15 @@ def put_together(
     spool = Spool(settings.processor.spool_directory, settings.processor.spool_bytes)
     committing = ThreadPoolExecutor(settings.processor.commits_in_flight, "commit")
     burying = ThreadPoolExecutor(BURIALS_AT_ONCE, "burial")
+    writer = Writer(metrics.DEBRIS.inc)
     count = settings.processor.examining_processes
     examiner = Elsewhere(framing, count) if count else Here(framing)
     log = OnceMore(reread, framing, settings.kafka.partitions)
     stations = KnownStations.of(settings, framing, "b2stream-processor")
     processor = Processor(
-        committer=Committer(store, framing, examiner, facts.topic_id, settings.first.prefix, clock),
+        committer=Committer(store, framing, examiner, facts.topic_id, settings.first.prefix, clock, writer=writer),
         outbox=outbox,
-        undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying),
+        undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying, writer),
         log=log,
         spool=spool,
         framing=framing,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from b2stream.archive.placing import MANIFEST_SUFFIX, Found, NewObject, Passing, Placing, Writer, look_up
-from b2stream.archive.store import ObjectStore
+from b2stream.archive.store import ObjectState, ObjectStore
 from b2stream.archive.waiting import Clock
 from b2stream.contracts.envelopes import is_attempt
 from b2stream.contracts.records import BatchCommitted
@@ -70,6 +70,7 @@ class BatchCopy:
         self._giving_up = giving_up
         self._clock = clock
         self._source_health = source_health
+        self._sources: dict[str, ObjectState] | None = None  # what the first centre said at this try
         self._placing = Placing(second, writer, commit.attempt, clock=clock, passing=passing, staging_step="copy")
 
     def run(self) -> Copied:
@@ -79,6 +80,7 @@ class BatchCopy:
         """
         commit = self.commit
         folder, _, name = commit.path.rpartition("/")
+        self._sources = None
         found = look_up(self._second, folder, name)
         if _is_there(found, commit):
             return Copied(0, 0)
@@ -94,10 +96,7 @@ class BatchCopy:
 
         iRODS hides what a user may not read, so a lost permission or a wrong root looks as if every object were missing.
         """
-        folder, _, name = self.commit.path.rpartition("/")
-        return self._source_health.last_read_s >= since_s or bool(
-            self._first.find(folder, name, name + MANIFEST_SUFFIX)
-        )
+        return self._source_health.last_read_s >= since_s or bool(self._ask_first())
 
     def give_up(self) -> None:
         """Remove what is staged, as far as the second centre lets us."""
@@ -106,12 +105,22 @@ class BatchCopy:
     def _object(self, path: str, size_bytes: int, sha256: str) -> NewObject:
         return NewObject(path, size_bytes, sha256, lambda: self._source(path, size_bytes, sha256))
 
+    def _ask_first(self) -> dict[str, ObjectState]:
+        """What the first centre says of data object and manifest; one query."""
+        folder, _, name = self.commit.path.rpartition("/")
+        states = self._first.find(folder, name, name + MANIFEST_SUFFIX, below=False)
+        return {state.path: state for state in states}
+
     def _source(self, path: str, size_bytes: int, sha256: str) -> Iterator[bytes]:
         """The object at the first centre. Ends only if size and SHA-256 are those of the commit event."""
         digest, seen_bytes = hashlib.sha256(), 0
         url = self._first.url(path)
         try:
-            for chunk in self._first.read(path):
+            if self._sources is None:
+                self._sources = self._ask_first()
+            if path not in self._sources:
+                raise MissingObject(url)
+            for chunk in self._first.read(path, state=self._sources[path]):
                 if self._giving_up():
                     raise Retryable("the replicator is stopping")
                 digest.update(chunk)

@@ -27,6 +27,10 @@ BATCHES = Counter(
     "Commit events done with, by outcome: copied, already_there, dead_letter.",
     ["outcome"],
 )
+DEBRIS = Counter(
+    "b2stream_replicator_debris_total",
+    "Staged objects at the second centre that could not be removed; a sweep takes them once they are a day old.",
+)
 FAILURES = Counter("b2stream_replicator_failures_total", "Tries that failed and are repeated, by reason.", ["reason"])
 COPY_SECONDS = Histogram(
     "b2stream_replicator_copy_seconds",

@@ -92,7 +92,7 @@ class CopyJob:
         self._events = events
         self._clock = StoppableClock(stopping)
         self._giving_up = giving_up
-        self._writer = Writer()
+        self._writer = Writer(metrics.DEBRIS.inc)
         self._source_health = SourceHealth()
         self._began_s = self._second_answered_s = time.monotonic()
         answered = metrics.CENTRE_ANSWERED_SECONDS
