@@ -1,4 +1,7 @@
-"""How hard hypothesis tries: `ci` is quick, `B2STREAM_HYPOTHESIS=thorough` searches for minutes. No deadline: the machine may be busy."""
+"""How hard hypothesis tries: `ci` is quick, `B2STREAM_HYPOTHESIS=thorough` searches for minutes. No deadline: the machine may be busy.
+
+A test whose examples cost much less or more than others takes `settings.default.max_examples` times something.
+"""
 
 import os
 

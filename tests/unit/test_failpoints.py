@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from b2stream.failpoints import FAIL_VARIABLE, PASSINGS_VARIABLE, STEPS
+from tests.waiting import PATIENCE_S
 
 PROGRAM = """
 import sys
@@ -24,7 +25,7 @@ for step in sys.argv[1].split(","):
 
 
 def run(
-    steps: str, fail_at: str = "", passings: Path | None = None, timeout_s: float = 30
+    steps: str, fail_at: str = "", passings: Path | None = None, timeout_s: float = PATIENCE_S
 ) -> tuple[int, list[str], str]:
     environment = {name: value for name, value in os.environ.items() if name not in (FAIL_VARIABLE, PASSINGS_VARIABLE)}
     if fail_at:
@@ -54,9 +55,15 @@ def test_several_points_with_acts_of_their_own() -> None:
 
 
 def test_a_stalled_step_goes_no_further() -> None:
-    with pytest.raises(subprocess.TimeoutExpired) as caught:
-        run("verify,copy", "copy:1:stall", timeout_s=2)
-    assert (caught.value.stdout or b"") == b"verify\n"
+    environment = os.environ | {FAIL_VARIABLE: "copy:1:stall"}
+    command = [sys.executable, "-c", PROGRAM, "verify,copy"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as stalled:
+        assert stalled.stdout is not None
+        assert stalled.stdout.readline() == "verify\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            stalled.wait(0.3)
+        stalled.kill()
+        assert stalled.stdout.read() == ""
 
 
 def test_each_passing_is_recorded_with_process_step_and_number(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Whatever bytes come, there is a result: rows that fit together, or a documented reason."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b2stream.formats.base import Station
@@ -58,13 +58,13 @@ def check(name: str, content: bytes, station: Station) -> None:
     assert {len(label.values) for label in result.reading.labels} <= {result.rows}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4 * settings.default.max_examples)  # type: ignore[union-attr]  # a profile is loaded
 @given(mutated(), st.sampled_from([Station(), Station("CH-Dav", 1.0), Station("XX-Demo", -4.5)]))
 def test_a_damaged_file_never_raises_nor_trips_a_format(file: tuple[str, bytes], station: Station) -> None:
     check(*file, station)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples)  # type: ignore[union-attr]
 @given(
     st.sampled_from([*(name for name, _ in SMALL.values()), "x"]),
     st.sampled_from(

@@ -176,11 +176,14 @@ def unpack_small(name: str, content: bytes) -> base.SourceFile:
 
 def test_a_real_zip_bomb_is_stopped_at_the_limit() -> None:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x", "w") as entry:
+    with (
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("x", "w") as entry,
+    ):
         for _ in range((base.PARSE_LIMIT_BYTES >> 20) + 1):
             entry.write(bytes(1 << 20))
     content = packed.getvalue()
-    assert len(content) < 1 << 20
+    assert len(content) < 2 << 20
     assert outcome("bomb.zip", content) == "zip_bomb"
     lie = content.replace((base.PARSE_LIMIT_BYTES + (1 << 20)).to_bytes(4, "little"), (5).to_bytes(4, "little"))
     assert lie != content

@@ -2,8 +2,16 @@
 
 import io
 import zipfile
+from functools import partial
 
+import pytest
+
+from b2stream.formats import registry
+from b2stream.formats.unpack import unpack
 from tests.unit.gateway.stands import STATION, Stand, judge, toa5
+
+LIMIT_BYTES = 64 << 20
+"""What may be unpacked here; the limit itself is tested with the formats."""
 
 
 def zipped(**entries: bytes) -> bytes:
@@ -36,7 +44,7 @@ TABLE = {
         + b"\r\n",
         "too_many_columns",
     ),
-    "bomb.zip": (zipped(bomb_DOT_dat=bytes(300 << 20)), "zip_bomb"),
+    "bomb.zip": (zipped(bomb_DOT_dat=bytes(LIMIT_BYTES + 1)), "zip_bomb"),
     "two.zip": (zipped(a_DOT_dat=b"1", b_DOT_dat=b"2"), "archive_entries"),
     "damaged.zip": (zipped(a_DOT_dat=toa5(9))[:60], "damaged_archive"),
     'it\'s "quoted" 100% ~ Ünïcödé.dat': (toa5(12), None),
@@ -44,7 +52,10 @@ TABLE = {
 }
 
 
-def test_each_kind_of_bad_input_has_its_outcome_and_the_rest_goes_on(stand: Stand) -> None:
+def test_each_kind_of_bad_input_has_its_outcome_and_the_rest_goes_on(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "unpack", partial(unpack, limit_bytes=LIMIT_BYTES))
     for name, (content, _) in TABLE.items():
         stand.write(name, content)
     gateway = stand.start()

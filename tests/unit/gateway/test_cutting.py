@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b2stream.contracts import blocks
@@ -30,7 +30,6 @@ def blocks_of(found: Reading | None, raw: bytes, block_bytes: int) -> tuple[tupl
     return cuts, list(cut_blocks("DE-Tst", "met", found, cuts, pieces))
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     rows=st.integers(1, 400),
     variables=st.integers(0, 6),

@@ -18,6 +18,8 @@ from b2stream.programs.gateway import snapshot as snapshots
 from tests.unit.gateway.stands import Stand, judge, toa5
 
 NAMES = ("met.dat", "blob.bin")
+IN_MEMORY = "/dev/shm"
+"""Where a journal is on disk without a disk: thousands of them are written."""
 
 
 class Killed(BaseException):
@@ -59,7 +61,7 @@ def live(stand: Stand, rounds: int) -> bool:
 
 def run(moments: list[int], edits: list[tuple[str, int]], large_bytes: int) -> tuple[Stand, dict[str, list[bytes]]]:
     """Lives until no moment is left, with an edit before each; gives the stand and the versions that each file had."""
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY if Path(IN_MEMORY).is_dir() else None) as directory:
         stand = Stand(Path(directory), block_bytes=4096)
         versions = {name: [content(name, 0)] for name in NAMES}
         for name in NAMES:
@@ -83,7 +85,7 @@ def run(moments: list[int], edits: list[tuple[str, int]], large_bytes: int) -> t
         return stand, versions
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)  # type: ignore[union-attr]  # a profile is loaded
 @given(
     moments=st.lists(st.integers(1, 40), max_size=6),
     edits=st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 2)), max_size=4),

@@ -1,7 +1,6 @@
 """Waiting for Kafka: bounded, patient, and over when the gateway is asked to stop."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from b2stream.kafka import Delivered
 from b2stream.programs.gateway import publisher as publishing
 from b2stream.programs.gateway.publisher import Publisher, Stopping
 from tests.unit.gateway.stands import STATION, InMemoryProducer, Log
+from tests.waiting import PATIENCE_S, until
 
 
 def publisher(producer: InMemoryProducer, stop: threading.Event | None = None, **options: int) -> Publisher:
@@ -20,10 +20,7 @@ def publisher(producer: InMemoryProducer, stop: threading.Event | None = None, *
 
 
 def wait_for(producer: InMemoryProducer, count: int) -> None:
-    deadline = time.monotonic() + 10
-    while len(producer.held) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    until(lambda: len(producer.held) >= count, f"{count} messages are on the way")
 
 
 def test_blocks_carry_attempt_and_sequence_and_go_to_the_stations_partition() -> None:
@@ -55,20 +52,23 @@ def test_I10_no_more_bytes_are_on_the_way_than_the_window_allows() -> None:
         wait_for(producer, number + 1)
         assert len(producer.held) <= number + 4
         producer.held[number].set_result(Delivered(0, number))
-    sending.join(10)
+    sending.join(PATIENCE_S)
     assert not sending.is_alive()
 
 
 def test_blocks_are_sent_only_when_each_is_acknowledged() -> None:
     producer = InMemoryProducer(Log(), hold=True)
-    sending = threading.Thread(target=publisher(producer).send_blocks, args=("met", "a" * 32, [b"1", b"2"]))
+    waits: list[float] = []
+    ours = Publisher(lambda: producer, "t", STATION, 12, stop=threading.Event(), waiting=waits.append)
+    sending = threading.Thread(target=ours.send_blocks, args=("met", "a" * 32, [b"1", b"2"]))
     sending.start()
     wait_for(producer, 2)
     producer.held[1].set_result(Delivered(0, 1))
-    sending.join(0.5)
+    looked = len(waits)
+    until(lambda: len(waits) >= looked + 2, "it looks again and still waits")
     assert sending.is_alive()
     producer.held[0].set_result(Delivered(0, 0))
-    sending.join(10)
+    sending.join(PATIENCE_S)
     assert not sending.is_alive()
 
 
@@ -87,7 +87,7 @@ def test_waiting_ends_when_the_gateway_is_asked_to_stop() -> None:
     sending.start()
     wait_for(producer, 1)
     stop.set()
-    sending.join(5)
+    sending.join(PATIENCE_S)
     assert ended
 
 
@@ -100,12 +100,9 @@ def test_that_it_waits_is_said_once_in_a_while(
     ours = Publisher(lambda: producer, "t", STATION, 12, stop=threading.Event(), waiting=waits.append)
     sending = threading.Thread(target=ours.send_blocks, args=("met", "a" * 32, [b"1"]))
     sending.start()
-    deadline = time.monotonic() + 20
-    while "waiting for Kafka" not in caplog.text:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: "waiting for Kafka" in caplog.text, "a word about Kafka")
     producer.held[0].set_result(Delivered(0, 0))
-    sending.join(10)
+    sending.join(PATIENCE_S)
     assert waits[:-1] == sorted(waits[:-1])
     assert waits[-1] == 0.0, "that it goes on is told too"
 

@@ -46,7 +46,7 @@ def test_a_truncated_container_is_refused_by_name(length: int) -> None:
             list(read_container(WHOLE[:length], "wind of SE-Htm"))
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)  # type: ignore[union-attr]  # a profile is loaded
 @given(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=8))
 def test_damaged_bytes_give_blocks_or_a_damaged_object_and_nothing_else(at: int, other: bytes) -> None:
     data = WHOLE[:at] + other + WHOLE[at + len(other) :]

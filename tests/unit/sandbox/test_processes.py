@@ -13,7 +13,7 @@ import pytest
 
 from b2stream.sandbox import processes
 from b2stream.sandbox.processes import Process
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with a killed parent")
 
@@ -37,7 +37,7 @@ def sleeper(tmp_path: Path) -> Iterator[Process]:
 def test_what_a_child_prints_is_appended_to_its_log_and_its_exit_code_is_known(tmp_path: Path) -> None:
     for times in (1, 2):
         process = run("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)", tmp_path)
-        assert process.wait(10)
+        assert process.wait(PATIENCE_S)
         assert process.exit_code == 3
         assert sorted(process.last_log_lines().split()) == ["err"] * times + ["out"] * times
 
@@ -60,15 +60,16 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path) 
     began = time.monotonic()
     process.stop(grace_s=0.3)
     assert process.exit_code == -signal.SIGKILL
-    assert 0.3 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.3
 
 
 def test_several_are_stopped_within_one_grace_time(tmp_path: Path) -> None:
-    deaf = [run(DEAF, tmp_path, f"deaf-{number}") for number in range(3)]
+    grace_s = 1.0
+    deaf = [run(DEAF, tmp_path, f"deaf-{number}") for number in range(10)]
     began = time.monotonic()
-    processes.stop_all(deaf, grace_s=0.5)
-    assert [process.exit_code for process in deaf] == [-signal.SIGKILL] * 3
-    assert time.monotonic() - began < 1.4, "each waited for its own grace"
+    processes.stop_all(deaf, grace_s)
+    assert [process.exit_code for process in deaf] == [-signal.SIGKILL] * len(deaf)
+    assert time.monotonic() - began < len(deaf) * grace_s, "each waited for its own grace"
 
 
 def test_a_frozen_child_is_running_and_can_still_be_stopped_in_order(sleeper: Process) -> None:
@@ -178,7 +179,7 @@ def test_a_parent_that_ends_by_itself_stops_its_children_in_order(tmp_path: Path
     parent, child = parent_with_child(tmp_path, survives=False)
     assert parent.stdin is not None
     parent.stdin.close()
-    assert parent.wait(10) == 0
+    assert parent.wait(PATIENCE_S) == 0
     assert processes.start_time(child) == ""
     assert "asked to stop" in processes.last_lines(tmp_path / "child.log")
 
@@ -189,7 +190,7 @@ def test_ctrl_c_reaches_the_parent_alone(tmp_path: Path) -> None:
     parent, child = parent_with_child(tmp_path, survives=False)
     assert os.getpgid(child) == child
     os.killpg(parent.pid, signal.SIGINT)
-    assert parent.wait(10) != 0
+    assert parent.wait(PATIENCE_S) != 0
     assert processes.start_time(child) == ""
     assert "asked to stop" in processes.last_lines(tmp_path / "child.log")
 
@@ -199,7 +200,7 @@ def test_ctrl_c_reaches_the_parent_alone(tmp_path: Path) -> None:
 def test_a_parent_that_is_asked_to_leave_stops_its_children_in_order(tmp_path: Path, number: signal.Signals) -> None:
     parent, child = parent_with_child(tmp_path, survives=False)
     parent.send_signal(number)
-    assert parent.wait(10) == 128 + number
+    assert parent.wait(PATIENCE_S) == 128 + number
     assert processes.start_time(child) == ""
     assert "asked to stop" in processes.last_lines(tmp_path / "child.log")
 
