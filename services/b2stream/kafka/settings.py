@@ -74,7 +74,7 @@ class Complaint:
     def __init__(self, brokers: Brokers, clock: Callable[[], float] = time.monotonic) -> None:
         self._bootstrap = addresses(brokers)
         self._clock = clock
-        self._said_at = -_SAY_AGAIN_S
+        self._said_at = -math.inf
         self._was_answered = False
         self._refusal: Fatal | None = None
         self._refused_since_s = self._refused_at_s = -math.inf
@@ -84,19 +84,24 @@ class Complaint:
         now_s = self._clock()
         refusal = self._refused_by(error)
         if refusal is not None:
-            if now_s - self._refused_at_s > _PAUSE_BETWEEN_REFUSALS_S:
+            is_news = now_s - self._refused_at_s > _PAUSE_BETWEEN_REFUSALS_S
+            if is_news:
                 self._refused_since_s = now_s
-                self._said_at = -_SAY_AGAIN_S
             self._refusal, self._refused_at_s = refusal, now_s
-        elif error.code() in _NOBODY_ANSWERS and now_s - self._refused_at_s < _PAUSE_BETWEEN_REFUSALS_S:
-            return  # it follows each refusal, and would hide it
-        if now_s - self._said_at < _SAY_AGAIN_S:
-            return
-        self._said_at = now_s
-        if error.code() in _NOBODY_ANSWERS:
-            _log.warning("Kafka at %s does not answer; waiting for it (%s)", self._bootstrap, error.str())
-        else:
+            if is_news or self._is_time_to_say(now_s):
+                self._say(now_s, "Kafka at %s: %s", error)
+        elif error.code() not in _NOBODY_ANSWERS:
             _log.warning("Kafka at %s: %s", self._bootstrap, error.str())
+        # Where we are refused librdkafka says after each time that no broker is there; that would hide why.
+        elif now_s - self._refused_at_s >= _PAUSE_BETWEEN_REFUSALS_S and self._is_time_to_say(now_s):
+            self._say(now_s, "Kafka at %s does not answer; waiting for it (%s)", error)
+
+    def _is_time_to_say(self, now_s: float) -> bool:
+        return now_s - self._said_at >= _SAY_AGAIN_S
+
+    def _say(self, now_s: float, text: str, error: KafkaError) -> None:
+        self._said_at = now_s
+        _log.warning(text, self._bootstrap, error.str())
 
     def answered(self) -> None:
         """The cluster answered what it was asked."""

@@ -15,14 +15,14 @@ import urllib.request
 from pathlib import Path
 from typing import IO
 
-from b2stream.sandbox.kafka.broker import java_program
 from b2stream.sandbox.jars import cache_folder, jgo_context
+from b2stream.sandbox.kafka.broker import java_program
 from b2stream.sandbox.ports import free_port
 
 VERSION = "3.0.9"
 SHA256 = "2b28181501a20cbf6efcd77f9b7153908fc01f3d3a7c32024c0bd9e1b04c8a43"
 RUNNER = f"apicurio-registry-app-{VERSION}-runner.jar"
-START_S = 120.0
+START_S = 300.0
 
 
 def installed() -> Path:
@@ -43,10 +43,16 @@ def installed() -> Path:
     return folder
 
 
-class Apicurio:
-    """One registry with its database in a folder; `kill` and `start` again keep what is registered."""
+def kafka_storage(bootstrap: str) -> dict[str, str]:
+    """The variables that make a registry keep its schemas in Kafka."""
+    return {"APICURIO_STORAGE_KIND": "kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": bootstrap}
 
-    def __init__(self, directory: Path) -> None:
+
+class Apicurio:
+    """One registry with its database in a folder, or in topics of a broker; `kill` and `start` again keep what is registered."""
+
+    def __init__(self, directory: Path, kafka: str | None = None) -> None:
+        self._kafka = kafka
         self._directory = directory
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,9 +70,12 @@ class Apicurio:
             "-Xmx512m",
             "-Dquarkus.http.host=127.0.0.1",
             f"-Dquarkus.http.port={self._port}",
-            f"-Dapicurio.datasource.url=jdbc:h2:file:{self._directory}/db",
         ]
+        if self._kafka is None:
+            options.append(f"-Dapicurio.datasource.url=jdbc:h2:file:{self._directory}/db")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("B2STREAM_")}
+        if self._kafka is not None:
+            environment |= kafka_storage(self._kafka)
         self._process = subprocess.Popen(
             [java_program(), *options, "-jar", RUNNER],
             cwd=installed(),

@@ -97,10 +97,11 @@ def test_another_avro_client_reads_our_message_with_the_registrys_text(registry:
     }
 
 
+@pytest.mark.parametrize("storage", ["file", "kafka"])
 def test_while_it_is_dead_everything_waits_and_afterwards_it_knows_everything_still(
-    tmp_path: Path, community: str
+    tmp_path: Path, community: str, kafka_bootstrap: str, storage: str
 ) -> None:
-    own = Apicurio(tmp_path)
+    own = Apicurio(tmp_path, kafka_bootstrap if storage == "kafka" else None)
     own.start()
     try:
         value = framing(own.url, community).frame(schemas.current("BatchClosed"), b"body")

@@ -10,6 +10,7 @@ from b2stream import __version__
 from b2stream.contracts import topics
 from b2stream.errors import ConfigurationError
 from b2stream.registry import Registry
+from tests.integration.registry.apicurio import kafka_storage
 from tests.unit.deployment.program import REPOSITORY, VARIABLE, check_command, known_variables, settings_from
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
@@ -244,7 +245,7 @@ def test_the_registry_outlives_its_container_and_kafka_s_default_retention(servi
     """Apicurio 3.0.9 makes its topics without a retention of their own: seen on a broker, they had its default of 7 days."""
     settings = services["registry"]["environment"]
     bootstrap = settings_from(environment(services["processor"])).kafka.bootstrap
-    assert settings == {"APICURIO_STORAGE_KIND": "kafkasql", "APICURIO_KAFKASQL_BOOTSTRAP_SERVERS": bootstrap}
+    assert settings == kafka_storage(bootstrap), "what an integration test kills and starts again"
     assert services["kafka"]["environment"]["KAFKA_LOG_RETENTION_MS"] == "-1"
     assert services["registry"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
     assert all("retention.ms" in topic.config() for topic in topics.ALL), "else that default would be theirs, too"

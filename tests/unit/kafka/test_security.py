@@ -193,6 +193,16 @@ def test_a_refusal_is_said_at_once_and_then_twice_a_minute(caplog: pytest.LogCap
     assert "Authentication failed" in caplog.messages[1]
 
 
+def test_what_is_neither_is_said_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    client = Client()
+    with caplog.at_level(logging.WARNING):
+        client.hears(KafkaError._TRANSPORT, "Connection refused", 1.0)
+        client.hears(KafkaError._FATAL, "the producer is fenced", 1.0)
+    assert [message for message in caplog.messages if "fenced" in message] == [
+        "Kafka at broker:9092: the producer is fenced"
+    ] * 2
+
+
 def test_a_broker_that_dies_after_refusing_is_told_of_again(caplog: pytest.LogCaptureFixture) -> None:
     client = Client()
     client.refuses(1.0)
