@@ -106,6 +106,7 @@ def done(index: Index, program: str, next_offset: int) -> None:
 
 
 def judged(index: Index, *, grace_s: float = 900.0, second: str | None = "fzj") -> list[Finding]:
+    index.derive()
     return judge(index, Scope("csc", second, NOW_S, grace_s))
 
 

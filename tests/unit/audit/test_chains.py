@@ -11,6 +11,7 @@ PATH = f"{STATION}/{SERIES}"
 
 
 def only(index: Index) -> Series:
+    index.derive()
     (series,) = follow_chains(index, list(CENTRES))
     return series
 
@@ -91,4 +92,5 @@ def test_a_copy_that_is_damaged_ends_what_is_whole_at_that_centre_alone() -> Non
 def test_each_series_is_judged_alone() -> None:
     index = whole_archive(2)
     add_batch(index, 0, series="met")
+    index.derive()
     assert [(each.name, each.batches) for each in follow_chains(index, list(CENTRES))] == [("EC", 2), ("met", 1)]

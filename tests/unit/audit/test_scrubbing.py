@@ -69,6 +69,7 @@ class Stand:
 
     def scrub(self, bytes_per_s: float = 1e9) -> list[Checked]:
         walking.list_centre(self.index, self.store, 1)
+        self.index.derive()
         announcer = Announcer(self.told, Framing(), "icos", 3)
         scrubbing = Scrub(
             self.store, self.index, announcer, Pace(bytes_per_s, self.clock), "me@here", now_s=lambda: 7.0

@@ -150,6 +150,7 @@ class Auditor:
             read_pids(self._index, self._plan.handles, prefix, lambda count: self._tell("PID records", count))
 
     def _judge(self) -> list[Finding]:
+        self._index.derive()
         second = self._stores[1].centre if len(self._stores) > 1 else None
         scope = Scope(self._stores[0].centre, second, self._plan.now_s(), self._plan.grace_s)
         found = judge(self._index, scope)

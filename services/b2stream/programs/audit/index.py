@@ -44,6 +44,8 @@ CREATE TABLE IF NOT EXISTS checked (
 CREATE TABLE IF NOT EXISTS unproven (
   partition INTEGER PRIMARY KEY, before_us INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS object_path ON object (path);
+CREATE INDEX IF NOT EXISTS letter_attempt ON letter (attempt);
+CREATE INDEX IF NOT EXISTS letter_batch ON letter (batch);
 CREATE INDEX IF NOT EXISTS committed_path ON committed (path);
 CREATE INDEX IF NOT EXISTS committed_manifest ON committed (manifest_path);
 CREATE INDEX IF NOT EXISTS committed_id24 ON committed (id24);
@@ -51,19 +53,27 @@ CREATE INDEX IF NOT EXISTS committed_attempt ON committed (attempt);
 CREATE INDEX IF NOT EXISTS manifest_batch ON manifest (batch);
 CREATE INDEX IF NOT EXISTS manifest_data ON manifest (data_path);
 CREATE INDEX IF NOT EXISTS close_data ON close (data_path);
-CREATE VIEW IF NOT EXISTS expected AS
-  SELECT batch, path, size_bytes, sha256 FROM committed
-  UNION ALL SELECT batch, manifest_path, manifest_size_bytes, manifest_sha256 FROM committed
-  UNION ALL SELECT batch, data_path, data_size_bytes, data_sha256 FROM manifest
-    WHERE trouble IS NULL AND path NOT IN (SELECT manifest_path FROM committed)
-  UNION ALL SELECT batch, path, size_bytes, sha256 FROM manifest
-    WHERE trouble IS NULL AND path NOT IN (SELECT manifest_path FROM committed);
-CREATE VIEW IF NOT EXISTS whole AS
-  SELECT e.batch AS batch, o.centre AS centre FROM expected e JOIN object o ON o.path = e.path
-  WHERE o.status = 'good' AND o.size_bytes = e.size_bytes AND o.sha256 = e.sha256
-    AND (o.recomputed_sha256 IS NULL OR o.recomputed_sha256 = e.sha256)
-  GROUP BY e.batch, o.centre HAVING count(*) = 2;
+CREATE TABLE IF NOT EXISTS expected (
+  batch TEXT, path TEXT, size_bytes INTEGER, sha256 TEXT);
+CREATE INDEX IF NOT EXISTS expected_path ON expected (path);
+CREATE INDEX IF NOT EXISTS expected_batch ON expected (batch);
+CREATE TABLE IF NOT EXISTS whole (batch TEXT, centre TEXT, PRIMARY KEY (batch, centre)) WITHOUT ROWID;
 """
+_DERIVED = (
+    # What must be there: what commit events name, and what manifests name that no event names.
+    "DELETE FROM expected",
+    "INSERT INTO expected SELECT batch, path, size_bytes, sha256 FROM committed",
+    "INSERT INTO expected SELECT batch, manifest_path, manifest_size_bytes, manifest_sha256 FROM committed",
+    "INSERT INTO expected SELECT batch, data_path, data_size_bytes, data_sha256 FROM manifest "
+    "WHERE trouble IS NULL AND NOT EXISTS (SELECT 1 FROM committed c WHERE c.manifest_path = manifest.path)",
+    "INSERT INTO expected SELECT batch, path, size_bytes, sha256 FROM manifest "
+    "WHERE trouble IS NULL AND NOT EXISTS (SELECT 1 FROM committed c WHERE c.manifest_path = manifest.path)",
+    # Which batches a centre has whole: both objects, as they must be.
+    "DELETE FROM whole",
+    "INSERT INTO whole SELECT e.batch, o.centre FROM expected e JOIN object o ON o.path = e.path "
+    "WHERE o.status = 'good' AND o.size_bytes = e.size_bytes AND o.sha256 = e.sha256 "
+    "AND (o.recomputed_sha256 IS NULL OR o.recomputed_sha256 = e.sha256) GROUP BY e.batch, o.centre HAVING count(*) = 2",
+)
 _LOG_TABLES = ("committed", "replicated", "superseded", "link", "close", "letter", "unproven")
 _CACHE_KIB = 32 * 1024
 
@@ -103,6 +113,11 @@ class Index:
         """How many rows a table has."""
         found = self.one(f"SELECT count(*) AS n FROM {table}")  # noqa: S608
         return int(found["n"]) if found else 0
+
+    def derive(self) -> None:
+        """Work out, from what was put so far, what is expected and which batches are whole where."""
+        for statement in _DERIVED:
+            self._database.execute(statement)
 
     def forget_log(self) -> None:
         """Forget what was read from Kafka: it is read again from its beginning, which is cheap beside the centres."""

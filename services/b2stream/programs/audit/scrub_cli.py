@@ -110,6 +110,7 @@ def run(
             health.ready()
             for store in stores:
                 walking.list_centre(index, store, 1, station)
+                index.derive()
                 scrubbing = Scrub(store, index, announcer, Pace(rate_mb_s * _MB, clock), _who())
                 for number, checked in enumerate(scrubbing.run(), start=1):
                     _count(checked, store)

@@ -75,7 +75,8 @@ def read_manifests(
     query = (
         "SELECT DISTINCT path, (SELECT manifest_sha256 FROM committed WHERE manifest_path = path) AS committed FROM object "
         "WHERE substr(path, -:length) = :suffix AND status = 'good' "
-        "AND path NOT IN (SELECT path FROM manifest m WHERE m.sha256 IN (SELECT sha256 FROM object o WHERE o.path = m.path))"
+        "AND NOT EXISTS (SELECT 1 FROM manifest m JOIN object o ON o.path = m.path "
+        "WHERE m.path = object.path AND m.sha256 = o.sha256)"
     )
     todo = iter([tuple(row) for row in index.rows(query, length=suffix_length, suffix=MANIFEST_SUFFIX)])
     with ThreadPoolExecutor(4, "manifests") as threads:
@@ -83,7 +84,7 @@ def read_manifests(
             index.put("manifest", threads.map(lambda it: _manifest_row(stores, it[0], it[1], check_signature), page))
             index.keep()
             progress(len(page))
-    index.run("DELETE FROM manifest WHERE path NOT IN (SELECT path FROM object)")
+    index.run("DELETE FROM manifest WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.path = manifest.path)")
 
 
 def _manifest_row(
