@@ -30,6 +30,7 @@ def test_kafka_that_is_away_for_longer_than_a_session_is_lag_and_nothing_else(de
         wait_until(alone.is_all_acknowledged, 120.0)
         expect_exactly(alone, batches)
         assert process.running, "it survived"
+        assert len(process.log_file.read_text().splitlines()) < 40 * AWAY_S, "it did not fill the disk with complaints"
         process.send(signal.SIGTERM)
         assert process.wait(QUICK_S)
         assert process.exit_code == 0, process.last_log_lines()

@@ -30,6 +30,7 @@ from faust.types import TP
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.kafka.security import Brokers, addresses, login_of, tls_context
+from b2stream.programs.processor.repeats import Repeats
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,10 @@ class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]  # ai
 
 
 aiokafka.conn.AIOKafkaConnection = _Connection  # what aiokafka's own `create_conn` makes
+
+_repeats = Repeats()
+for _complains in ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator"):
+    logging.getLogger(_complains).addFilter(_repeats)
 
 
 class FaustSource:
