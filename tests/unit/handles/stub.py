@@ -152,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
         self.owner.seen.append((self.command, self.path, headers))
+        if not self.path.startswith("/api/"):
+            self._redirect(unquote(self.path.removeprefix("/")))
+            return
         trouble = self.owner.next_trouble()
         if trouble is None:
             self._send(*self.owner.answer(self.command, self.path, headers, body))
@@ -169,6 +172,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_raw(trouble.status, [("Content-Type", "text/html")], trouble.body)
 
     do_GET = do_PUT = do_DELETE = _do  # noqa: N815  # http.server's names
+
+    def _redirect(self, handle: str) -> None:
+        """Send whoever asks for a handle to its URL, as the server at the handle's own address does."""
+        _, values = self.owner.records.get(handle.casefold(), ("", []))
+        url = next((value["data"]["value"] for value in values if value["type"] == "URL"), None)
+        if url is None:
+            self._send("proxy-redirect-missing", {}, None)
+        else:
+            recorded = RECORDINGS["proxy-redirect"]["response"]
+            self._send_raw(recorded["status"], [("Location", url)], recorded["text"].encode())
 
     def _send(self, recording: str, said: dict[str, Any], status: int | None) -> None:
         response = RECORDINGS[recording]["response"]

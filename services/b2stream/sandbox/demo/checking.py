@@ -55,6 +55,7 @@ def write_plan(
             "schemas": str(schema_folder),
             "shared": "kafka" not in deployment.servers,
         },
+        "handle": _handle(deployment, passwords),
         "keys": {each.station: [asdict(key) for key in each.keys] for each in stations},
         "earlier": str(deployment.directory / SEEN_FILE),
         "began_s": began_s,
@@ -97,6 +98,25 @@ def _centre(deployment: Deployment, role: str, passwords: dict[str, str]) -> dic
         "ca_file": location.ca_file,
         "verify": location.verify if location.tls else None,
         "shared": role not in deployment.servers,
+    }
+
+
+def _handle(deployment: Deployment, passwords: dict[str, str]) -> dict[str, Any] | None:
+    settings = load(deployment.settings_file, environment={}).settings
+    if not settings.handle.url:
+        return None
+    password = {"file": settings.handle.password_file}
+    if not settings.handle.password_file:
+        password = {"variable": "B2STREAM_CHECK_HANDLE_PASSWORD"}
+        passwords["B2STREAM_CHECK_HANDLE_PASSWORD"] = os.environ.get("B2STREAM_HANDLE_PASSWORD", "")
+    return {
+        "url": settings.handle.url,
+        "prefix": settings.first.prefix,
+        "user": settings.handle.user,
+        "password": password,
+        "ca_file": settings.handle.ca_file,
+        # The registrar registers what is announced: on a Kafka that others use, more than lies here.
+        "shared": not {"handle", "kafka"} <= deployment.servers.keys(),
     }
 
 

@@ -6,10 +6,11 @@ from b2stream.sandbox.demo.feeding import FedStation
 from b2stream.sandbox.demo.sabotage import vault_folder
 from b2stream.sandbox.deployment import Deployment
 from b2stream.sandbox.programs import typed_command
+from b2stream.settings import load
 
 
-def lines(deployment: Deployment, stations: list[FedStation], example: str, *, kept: bool) -> list[str]:
-    """What to print. `example` is the path of a data object that has rows, below the root."""
+def lines(deployment: Deployment, stations: list[FedStation], example: str, pid: str, *, kept: bool) -> list[str]:
+    """What to print. `example` is the path of a data object that has rows, below the root; `pid` its PID, or empty."""
     command = typed_command()
     directory = shlex.quote(str(deployment.directory))
     config = shlex.quote(str(deployment.settings_file))
@@ -28,6 +29,13 @@ def lines(deployment: Deployment, stations: list[FedStation], example: str, *, k
     text += ["      import b2stream"]
     text += ["      batch = next(one for one in b2stream.follow(from_beginning=True) if one.event.rows)"]
     text += ["      print(b2stream.frame(batch))", ""]
+    if pid:
+        trusted = load(deployment.settings_file, environment={}).settings.handle.ca_file
+        trust = f"--cacert {shlex.quote(trusted)} " if trusted else ""
+        url = deployment.addresses["handle"]
+        text += ["  Where a PID leads, and its record:"]
+        text += [f"      curl -sS {trust}-o /dev/null -w '%{{redirect_url}}\\n' {url}/{pid}"]
+        text += [f"      curl -sS {trust}{url}/api/handles/{pid}", ""]
     own = [role for role in ("first", "second") if role in deployment.servers]
     if own:
         text += ["  Where the files lie on this disk:"]

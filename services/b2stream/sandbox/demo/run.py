@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from b2stream.batches.identity import id24
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes, programs, signing
 from b2stream.sandbox.demo import checking, farewell, sabotage, troubles
 from b2stream.sandbox.demo.feeding import NOBODYS_STATION, FedStation, Feed
 from b2stream.sandbox.demo.ledger import Ledger
 from b2stream.sandbox.demo.progress import Progress
+from b2stream.sandbox.demo.registering import wait_until_registered
 from b2stream.sandbox.demo.screen import Screen
 from b2stream.sandbox.demo.troubles import Stage
 from b2stream.sandbox.deployment import CENTRES, Deployment, Given
@@ -177,6 +179,7 @@ def _carry(stage: Stage, *, faults: bool) -> None:
             stage.screen.say("nothing new to carry, so nothing is broken on the way (--fresh begins anew)")
         feed.give(feed.left, stage.glance)
         _wait_until_drained(stage)
+        _wait_until_registered(stage)
         stage.screen.lags()
     finally:
         stage.progress.close()
@@ -202,6 +205,14 @@ def _wait_until_drained(stage: Stage) -> None:
         time.sleep(troubles.POLL_S)
 
 
+def _wait_until_registered(stage: Stage) -> None:
+    if programs.REGISTRAR not in stage.deployment.programs:
+        return
+    left = wait_until_registered(stage.deployment, STALLED_S, stage.glance)
+    if left:
+        raise NotDrained(f"the registrar: nothing moved for {STALLED_S:.0f} s, {left} events are left")
+
+
 def _conclude(deployment: Deployment, feed: Feed, outcome: Outcome, out: TextIO, *, kept: bool) -> None:
     if not outcome.good:
         print_line(
@@ -221,4 +232,10 @@ def _conclude(deployment: Deployment, feed: Feed, outcome: Outcome, out: TextIO,
     print_line(out, f"Objects, data and manifests: {objects}{again}.\n")
     sizes = {path: size_bytes for path, (_, size_bytes, _) in seen["first"].items() if not path.endswith(".json")}
     example = max(sizes, key=lambda path: sizes[path])
-    print_line(out, "\n".join(farewell.lines(deployment, feed.stations, example, kept=kept)))
+    pid = ""
+    if deployment.addresses["handle"]:
+        pid = (
+            f"{load(deployment.settings_file, environment={}).settings.first.prefix}/{id24(seen['first'][example][2])}"
+        )
+        print_line(out, f"{pid} leads to {example} at {CENTRES[0].name}, as every other PID does to its own.\n")
+    print_line(out, "\n".join(farewell.lines(deployment, feed.stations, example, pid, kept=kept)))

@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import centres, events, history, origin, report, sources
+from . import centres, events, history, origin, pids, report, sources
 from .findings import Findings
 from .plan import CannotCheck, Plan
 
@@ -51,6 +51,8 @@ def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
     history.check_chains(first, said.repeats, stations, findings)
     if plan.kafka:
         history.check_events(said, first, second, stations, findings)
+    if plan.handle:
+        pids.check_pids(plan.handle, first, second, {source.sha256 for source in plan.sources}, findings)
     history.check_earlier(plan.earlier, found, findings)
     if not any(what.startswith("data objects whose bytes") for _, what in findings.compared):
         findings.add("I3", "nothing was compared: no source file met a data object")

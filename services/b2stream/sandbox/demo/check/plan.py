@@ -58,6 +58,18 @@ class Kafka:
 
 
 @dataclass(frozen=True)
+class Handle:
+    """Where PID records are, under the first centre's prefix; `shared` says that there may be records of other archives."""
+
+    url: str
+    prefix: str
+    user: str
+    password: Password
+    ca_file: str | None
+    shared: bool
+
+
+@dataclass(frozen=True)
 class Key:
     """A public key of a station (base64 of its 32 bytes), and from when to when it holds, microseconds since 1970."""
 
@@ -75,6 +87,7 @@ class Plan:
     first: Centre
     second: Centre
     kafka: Kafka | None
+    handle: Handle | None  # None: nothing is registered
     keys: dict[str, list[Key]]  # by station; of stations without a key nothing can be checked
     earlier: Path | None
     began_s: float  # UNIX time of the run's begin
@@ -90,6 +103,7 @@ class Plan:
                 first=_centre("first", document["first"]),
                 second=_centre("second", document["second"]),
                 kafka=kafka and Kafka(kafka["bootstrap"], kafka["community"], Path(kafka["schemas"]), kafka["shared"]),
+                handle=_handle(document.get("handle")),
                 keys={station: [Key(**key) for key in keys] for station, keys in document["keys"].items()},
                 earlier=_path(document["earlier"]),
                 began_s=document["began_s"],
@@ -117,18 +131,29 @@ def _source(one: dict[str, Any]) -> Source:
 
 
 def _centre(role: str, one: dict[str, Any]) -> Centre:
-    password = one["password"]
     return Centre(
         role=role,
         name=one["name"],
         root=one["root"],
         staging_root=one["staging_root"],
         account=one["account"],
-        password=Password(_path(password.get("file")), password.get("variable"), _path(password.get("irods_a"))),
+        password=_password(one["password"]),
         ca_file=one.get("ca_file"),
         verify=one.get("verify"),
         shared=one["shared"],
     )
+
+
+def _handle(one: dict[str, Any] | None) -> Handle | None:
+    if one is None:
+        return None
+    return Handle(
+        one["url"], one["prefix"], one["user"], _password(one["password"]), one["ca_file"] or None, one["shared"]
+    )
+
+
+def _password(one: dict[str, str]) -> Password:
+    return Password(_path(one.get("file")), one.get("variable"), _path(one.get("irods_a")))
 
 
 def _path(text: str | None) -> Path | None:

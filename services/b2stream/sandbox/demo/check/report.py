@@ -16,6 +16,7 @@ NAMES = {
     "I3": "no invention",
     "I4": "immutability",
     "I5": "announce after durable",
+    "I6": "PID truth",
     "I7": "two copies",
     "I9": "origin",
     "I10": "bounded",
