@@ -173,7 +173,7 @@ def test_a_zone_that_is_down_is_retryable_for_every_call(own_zone: EmbeddedZone,
 def test_a_frozen_zone_is_given_up_after_the_timeout_and_used_again_once_it_thaws(
     own_zone: EmbeddedZone, store_at: StoreAt
 ) -> None:
-    store = store_at(own_zone, timeout_s=0.5)
+    store = store_at(own_zone, timeout_s=1.0)
     place_pair(store)
     own_zone.freeze()
     started_s = time.monotonic()
@@ -181,7 +181,7 @@ def test_a_frozen_zone_is_given_up_after_the_timeout_and_used_again_once_it_thaw
         stage(store)
     with pytest.raises(Retryable):
         store.describe(PATH)
-    assert time.monotonic() - started_s < 8
+    assert time.monotonic() - started_s < 60  # it would be frozen for ever
     own_zone.thaw()
     place_pair(store, f"{FOLDER}/after")
 
@@ -189,11 +189,11 @@ def test_a_frozen_zone_is_given_up_after_the_timeout_and_used_again_once_it_thaw
 def test_a_large_file_is_given_the_time_to_be_hashed_and_a_small_one_is_not(
     own_zone: EmbeddedZone, store_at: StoreAt
 ) -> None:
-    store = store_at(own_zone, timeout_s=0.5)
-    large = bytes(16 << 20)
-    fault(own_zone, "DATA_OBJ_CLOSE", "delay", seconds=1.2)
+    store = store_at(own_zone, timeout_s=1.0)
+    large = bytes(48 << 20)
+    fault(own_zone, "DATA_OBJ_CLOSE", "delay", seconds=1.5)
     stage(store, large)
-    fault(own_zone, "DATA_OBJ_CLOSE", "delay", seconds=1.2)
+    fault(own_zone, "DATA_OBJ_CLOSE", "delay", seconds=1.5)
     with pytest.raises(LostReply):
         stage(store)
 

@@ -1,7 +1,5 @@
 """One real Kafka broker: messages go in and out, and it survives what a laptop does to it."""
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,30 +10,19 @@ from confluent_kafka.cimpl import NewTopic
 from b2stream import kafka
 from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.kafka.broker import BrokerNotStarted
-from b2stream.sandbox.ports import free_port
-
-pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """A broker that belongs to this test alone."""
-    own = KafkaBroker(tmp_path / "kafka")
-    own.start()
-    yield own
-    own.kill()
+from tests.waiting import PATIENCE_S
 
 
 def make_topic(bootstrap: str, name: str, **config: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.create_topics([NewTopic(name, 1, 1, config=config)])[name].result(timeout=20)
+    admin.create_topics([NewTopic(name, 1, 1, config=config)])[name].result(timeout=PATIENCE_S)
 
 
 def publish(bootstrap: str, topic: str, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "message.max.bytes": 4_000_000})
     failures: list[object] = []
     producer.produce(topic, value, on_delivery=lambda error, _message: failures.append(error) if error else None)
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_S) == 0
     if failures:
         raise KafkaException(failures[0])
 
@@ -43,7 +30,7 @@ def publish(bootstrap: str, topic: str, value: bytes) -> None:
 def read_all(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "reader", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])
-    messages = consumer.consume(count, timeout=20)
+    messages = consumer.consume(count, timeout=PATIENCE_S)
     consumer.close()
     assert not [message.error() for message in messages if message.error()]
     return [message.value() for message in messages]
@@ -68,44 +55,51 @@ def test_a_block_of_just_under_1_mib_is_accepted_and_a_dead_letter_topic_may_all
 
 def test_a_topic_that_nobody_made_does_not_appear_by_itself(kafka_bootstrap: str, community: str) -> None:
     settings = {"bootstrap.servers": kafka_bootstrap, "group.id": community, "allow.auto.create.topics": True}
-    asked = Consumer(settings).list_topics(f"{community}.nowhere", timeout=10).topics[f"{community}.nowhere"]
+    asked = Consumer(settings).list_topics(f"{community}.nowhere", timeout=PATIENCE_S).topics[f"{community}.nowhere"]
     assert asked.error is not None
     assert asked.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART
     assert (
-        f"{community}.nowhere" not in AdminClient({"bootstrap.servers": kafka_bootstrap}).list_topics(timeout=10).topics
+        f"{community}.nowhere"
+        not in AdminClient({"bootstrap.servers": kafka_bootstrap}).list_topics(timeout=PATIENCE_S).topics
     )
 
 
-def test_a_killed_broker_comes_back_at_the_same_address_with_its_messages(broker: KafkaBroker) -> None:
-    make_topic(broker.bootstrap, "kept")
-    publish(broker.bootstrap, "kept", b"before the kill")
-    address = broker.bootstrap
-    broker.kill()
-    assert not broker.running
-    assert broker.start() == address
-    publish(address, "kept", b"after it")
-    assert read_all(address, "kept", 2) == [b"before the kill", b"after it"]
+def test_a_killed_broker_comes_back_at_the_same_address_with_its_messages(
+    breakable_broker: KafkaBroker, community: str
+) -> None:
+    topic, address = f"{community}.kept", breakable_broker.bootstrap
+    make_topic(address, topic)
+    publish(address, topic, b"before the kill")
+    breakable_broker.kill()
+    assert not breakable_broker.running
+    assert breakable_broker.start() == address
+    publish(address, topic, b"after it")
+    assert read_all(address, topic, 2) == [b"before the kill", b"after it"]
 
 
-def test_a_frozen_broker_answers_nothing_and_goes_on_when_thawed(broker: KafkaBroker) -> None:
-    make_topic(broker.bootstrap, "frozen")
-    broker.freeze()
-    assert not kafka.wait_until_answers(broker.bootstrap, timeout_s=2.0)
-    assert broker.running
-    broker.thaw()
-    assert kafka.wait_until_answers(broker.bootstrap, timeout_s=20.0)
-    publish(broker.bootstrap, "frozen", b"after the thaw")
-    assert read_all(broker.bootstrap, "frozen", 1) == [b"after the thaw"]
+def test_a_frozen_broker_answers_nothing_and_goes_on_when_thawed(breakable_broker: KafkaBroker, community: str) -> None:
+    topic, address = f"{community}.frozen", breakable_broker.bootstrap
+    make_topic(address, topic)
+    breakable_broker.freeze()
+    assert not kafka.wait_until_answers(address, timeout_s=2.0)
+    assert breakable_broker.running
+    breakable_broker.thaw()
+    assert kafka.wait_until_answers(address, PATIENCE_S)
+    publish(address, topic, b"after the thaw")
+    assert read_all(address, topic, 1) == [b"after the thaw"]
 
 
-def test_a_stopped_broker_leaves_no_process_and_another_object_finds_its_data(broker: KafkaBroker) -> None:
-    make_topic(broker.bootstrap, "kept")
-    publish(broker.bootstrap, "kept", b"before the stop")
-    broker.stop()
-    assert not broker.running
-    again = KafkaBroker(broker.directory)
+def test_a_stopped_broker_leaves_no_process_and_another_object_finds_its_data(
+    breakable_broker: KafkaBroker, community: str
+) -> None:
+    topic = f"{community}.kept"
+    make_topic(breakable_broker.bootstrap, topic)
+    publish(breakable_broker.bootstrap, topic, b"before the stop")
+    breakable_broker.stop()
+    assert not breakable_broker.running
+    again = KafkaBroker(breakable_broker.directory)
     try:
-        assert read_all(again.start(), "kept", 1) == [b"before the stop"]
+        assert read_all(again.start(), topic, 1) == [b"before the stop"]
     finally:
         again.kill()
 
@@ -119,19 +113,10 @@ def test_a_broker_whose_port_is_taken_does_not_mistake_the_other_one_for_itself(
     assert not second.running
 
 
-def test_a_broker_that_cannot_start_says_so_at_once_with_the_end_of_its_log(broker: KafkaBroker) -> None:
-    broker.stop()
-    (broker.directory / "data" / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=2\n")
-    began = time.monotonic()
+def test_a_broker_that_cannot_start_says_so_at_once_with_the_end_of_its_log(tmp_path: Path, quick_java: None) -> None:
+    broker = KafkaBroker(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "meta.properties").write_text("version=1\ncluster.id=another\nnode.id=2\n")
+    for_ever_s = 86_400.0  # it does not wait for that: the process has ended
     with pytest.raises(BrokerNotStarted, match=r"damaged directory[\s\S]*meta.properties"):
-        broker.start()
-    assert time.monotonic() - began < 30, "it waited although the process had ended"
-
-
-def test_a_fixed_port_is_used(tmp_path: Path) -> None:
-    port = free_port()
-    broker = KafkaBroker(tmp_path, port=port)
-    try:
-        assert broker.start() == f"127.0.0.1:{port}"
-    finally:
-        broker.kill()
+        broker.start(timeout_s=for_ever_s)
