@@ -6,7 +6,7 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.errors import AccessRefused
 from tests.replication.batches import archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.test_replicator import make, running
+from tests.unit.replicator.stand import make, running
 from tests.waiting import until
 
 LIMIT = 5

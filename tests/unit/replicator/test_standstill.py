@@ -8,7 +8,7 @@ from b2stream.errors import AccessRefused, Retryable
 from b2stream.monitoring import Health
 from tests.replication.batches import archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.test_replicator import make, running
+from tests.unit.replicator.stand import make, running
 from tests.waiting import until
 
 
