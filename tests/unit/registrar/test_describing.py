@@ -8,9 +8,9 @@ import pytest
 from b2stream.archive.attributes import Attributes
 from b2stream.errors import ConfigurationError
 from b2stream.formats.registry import known_formats
+from b2stream.handles.describing import Describing, checksum_dates
+from b2stream.handles.kinds import Kind, read_kinds
 from b2stream.handles.records import Prefixes
-from b2stream.programs.registrar.describing import Describing, checksum_dates
-from b2stream.programs.registrar.kinds import Kind, read_kinds
 from tests.unit.handles.events import commit, replicated
 from tests.unit.registrar.stand import FIRST_PREFIX, Stand
 

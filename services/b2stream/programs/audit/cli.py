@@ -12,6 +12,7 @@ import click
 
 from b2stream.contracts.framing import Framing
 from b2stream.errors import Retryable
+from b2stream.handles.opening import open_handles
 from b2stream.logs import configure
 from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
 from b2stream.programs.audit.centres import open_centres
@@ -64,11 +65,12 @@ def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = N
         return report
 
 
-def with_signatures(plan: Plan, settings: Settings, framing: Framing) -> Plan:
-    """The plan with the stations' keys as they are published now."""
+def with_witnesses(plan: Plan, settings: Settings, framing: Framing) -> Plan:
+    """The plan with the stations' keys as they are published now, and with the Handle server where there is one."""
     accept = settings.processor.unsigned == "accept"
     check = signature_check(known_stations(settings, framing), accept_unsigned=accept)
-    return replace(plan, check_signature=check)
+    handles = open_handles(settings.handle) if settings.handle.url and settings.first.prefix else None
+    return replace(plan, check_signature=check, handles=plan.handles or handles)
 
 
 @contextlib.contextmanager
@@ -84,7 +86,7 @@ def audited(
                 with Counting() as counting:
                     framing = framing_from(settings)
                     log = Log(settings, framing)
-                    plan = with_signatures(plan, settings, framing)
+                    plan = with_witnesses(plan, settings, framing)
                     report = Auditor(settings, stores, log, index, plan, counting.more).run()
                 yield report, index
             path.unlink()  # it was finished: the next one begins anew

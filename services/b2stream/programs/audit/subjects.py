@@ -1,6 +1,8 @@
 """What someone wants verified: a PID, a path, or a batch, and the commit event that speaks of it."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from b2stream.batches.paths import MANIFEST_SUFFIX
@@ -30,6 +32,9 @@ class Subject:
     event: BatchCommitted | None = None
     replica: BatchReplicated | None = None
     pid: str | None = None
+    places: frozenset[str] = (
+        frozenset()
+    )  # URLs at the first centre of all batches with this content: they share one PID
 
     @property
     def manifest_path(self) -> str:
@@ -50,19 +55,20 @@ def find_subject(what: str, settings: Settings, framing: Framing) -> Subject:
 
     log = Log(settings, framing)
     log.fix_ends()
-    found: BatchCommitted | None = None
-    for message in log.messages(topics.COMMITS):
-        try:
-            event = BatchCommitted.from_framed(framing.unframe(message.value))
-        except Poison:
-            continue
-        if found is None and is_it(event):
-            found = event  # the earliest event of a batch decides; of two batches with one PID the first one's location stays
+    # The earliest event of a batch decides; of two batches with one PID the first one's location stays.
+    found = next((event for event in _commits(log, framing) if is_it(event)), None)
     if found is None:
         if pid or batch:
             raise NotFound(what)
         return Subject(path)  # the manifest alone must do: the log may have been lost
-    return Subject(found.path, found, _replica_of(log, framing, found), pid[1] if pid else found.pid)
+    places = frozenset(event.url for event in _commits(log, framing) if event.id24 == found.id24)
+    return Subject(found.path, found, _replica_of(log, framing, found), pid[1] if pid else found.pid, places)
+
+
+def _commits(log: Log, framing: Framing) -> Iterator[BatchCommitted]:
+    for message in log.messages(topics.COMMITS):
+        with contextlib.suppress(Poison):
+            yield BatchCommitted.from_framed(framing.unframe(message.value))
 
 
 def _replica_of(log: Log, framing: Framing, commit: BatchCommitted) -> BatchReplicated | None:

@@ -12,6 +12,7 @@ from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_UNREACHABLE, Check, exit_code
 from b2stream.programs.audit.origins import known_stations
+from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.subjects import Subject, find_subject
 from b2stream.programs.audit.verifying import Verifier, verify_offline
 from b2stream.registry import framing_from
@@ -69,7 +70,8 @@ def _checks(subject: Subject, settings: Settings, framing: Framing, centre: str)
     stores = open_centres(settings, centre)
     stations, accept = known_stations(settings, framing), settings.processor.unsigned == "accept"
     try:
-        return list(Verifier(stores, stations, accept_unsigned=accept).verify(subject))
+        verifier = Verifier(stores, stations, accept_unsigned=accept, registered=Registered.of(settings))
+        return list(verifier.verify(subject))
     finally:
         for store in stores:
             store.close()

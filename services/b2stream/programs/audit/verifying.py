@@ -14,6 +14,7 @@ from b2stream.contracts.stations import StationDescription, StationKey, key_id, 
 from b2stream.errors import ConfigurationError, DamagedObject, MissingObject, Poison, Retryable, Stuck
 from b2stream.programs.audit.checks import Check, Outcome, compared
 from b2stream.programs.audit.origins import must_be_signed
+from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.subjects import Subject
 
 Progress = Callable[[int], None]
@@ -29,6 +30,7 @@ class Verifier:
     stores: list[ObjectStore]
     stations: Mapping[str, StationDescription] | None = None
     accept_unsigned: bool = True
+    registered: Registered | None = None
     progress: Progress = lambda _: None
     manifests: dict[str, bytes] = field(default_factory=dict)
 
@@ -42,6 +44,8 @@ class Verifier:
         if len(self.manifests) > 1:
             same = len(set(self.manifests.values())) == 1
             yield compared(" and ".join(self.manifests), "the manifests are the same, byte for byte", same, True)
+        if self.registered is not None and subject.event is not None:
+            yield from self.registered.records(subject.event, subject.replica, subject.places)
 
     def _at_centre(self, store: ObjectStore, subject: Subject) -> Iterator[Check]:
         content, check = self._manifest(store, subject)
@@ -68,6 +72,8 @@ class Verifier:
             store, subject, manifest.close.raw_size_bytes, manifest.close.raw_sha256, "manifest"
         )
         yield self.signature(store.centre, manifest.close, manifest.log.closed_at_us)
+        if self.registered is not None and subject.event is not None:
+            yield from self.registered.attributes(store, subject.event, subject.replica)
 
     def _manifest(self, store: ObjectStore, subject: Subject) -> tuple[bytes | None, Check]:
         about = "the manifest is there and whole"

@@ -11,9 +11,9 @@ from b2stream.archive.store import ObjectStore
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.topics import DEAD_LETTERS, EVENTS
 from b2stream.errors import ConfigurationError, Retryable
-from b2stream.handles.connection import Tls
-from b2stream.handles.records import Prefixes
-from b2stream.handles.rest import Login, RestHandles
+from b2stream.handles.describing import Describing
+from b2stream.handles.kinds import read_kinds
+from b2stream.handles.opening import open_handles, prefixes_from
 from b2stream.handles.service import HandleService
 from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
@@ -21,15 +21,11 @@ from b2stream.kafka.agreement import agreed_topic
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.registrar import metrics
-from b2stream.programs.registrar.describing import Describing
 from b2stream.programs.registrar.events import Events, topics_read
-from b2stream.programs.registrar.kinds import read_kinds
 from b2stream.programs.registrar.reading import ReadTogether
 from b2stream.programs.registrar.registering import Registering
 from b2stream.registry import framing_from
 from b2stream.settings import Centre, Settings, load
-from b2stream.settings.handle import Handle
-from b2stream.settings.passwords import password_of
 from b2stream.work.loop import Loop, Reader, event_id
 from b2stream.work.reporting import Words
 from b2stream.work.workers import Publisher
@@ -70,35 +66,6 @@ def run(settings: Settings) -> None:
         service.close()
         if pages:
             pages.close()
-
-
-def open_handles(settings: Handle) -> HandleService:
-    """The Handle server of the settings; nothing is connected yet. Raises ConfigurationError."""
-    if not settings.url:
-        raise ConfigurationError("handle.url: the registrar needs a Handle server")
-    password = password_of("handle", settings.password_file) or ""
-    if not settings.certificate_file and not (settings.user and password):
-        raise ConfigurationError("handle.user with its password, or handle.certificate_file: nobody may write without")
-    return RestHandles(
-        settings.url,
-        Login(settings.user, password),
-        Tls(settings.ca_file, settings.certificate_file, settings.key_file),
-        timeout_s=settings.timeout_s,
-    )
-
-
-def prefixes_from(settings: Settings) -> Prefixes:
-    """Under which prefixes is registered. Raises ConfigurationError."""
-    prefixes = Prefixes(
-        settings.first.prefix, settings.second.prefix, settings.handle.community_prefix, settings.handle.administrator
-    )
-    if not prefixes.first:
-        raise ConfigurationError("first.prefix: the registrar needs the first centre's own handle prefix")
-    if prefixes.community in (prefixes.first, prefixes.second) and prefixes.community:
-        raise ConfigurationError("handle.community_prefix is a centre's own: the community's portal overwrites its own")
-    if prefixes.first == prefixes.second:
-        raise ConfigurationError("first.prefix and second.prefix are one: a copy cannot have the PID of its original")
-    return prefixes
 
 
 def new_loop(

@@ -10,11 +10,11 @@ from b2stream.archive.store import ObjectStore
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.errors import MissingObject, Poison
+from b2stream.handles.describing import Describing, checksum_dates
 from b2stream.handles.records import Prefixes, first_record, second_record
 from b2stream.handles.registering import ContentConflict, Registered, create, create_or_rewrite
 from b2stream.handles.service import URL, HandleRecord, HandleService
 from b2stream.programs.registrar import metrics
-from b2stream.programs.registrar.describing import Describing, checksum_dates
 from b2stream.programs.registrar.events import Events
 from b2stream.programs.registrar.reading import ReadTogether
 from b2stream.work.outgoing import Outgoing

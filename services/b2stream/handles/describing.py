@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from b2stream.archive.attributes import Attributes
 from b2stream.contracts.canonical import iso_utc
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
+from b2stream.handles.kinds import Kind
 from b2stream.handles.records import FIO, FIXED_CONTENT, IS_FIXED, PARENT, REPLICA, ROR, Prefixes
-from b2stream.programs.registrar.kinds import Kind
 
 PID = "PID"
 CHECKSUM_DATE = "eudat_dpm_checksum_date:"

@@ -1,0 +1,83 @@
+"""What PID record and attributes say of a data object, beside what its events say they must."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from b2stream.archive.attributes import clean
+from b2stream.archive.store import ObjectStore
+from b2stream.contracts.records import BatchCommitted, BatchReplicated
+from b2stream.errors import MissingObject, Retryable
+from b2stream.handles.describing import Describing
+from b2stream.handles.kinds import read_kinds
+from b2stream.handles.opening import open_handles, prefixes_from
+from b2stream.handles.records import Prefixes, first_record, second_record
+from b2stream.handles.service import CHECKSUM, URL, HandleRecord, HandleService
+from b2stream.programs.audit.checks import Check, Outcome, compared
+from b2stream.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Compares with the Handle server and with the attributes at the centres. `first` is the name of the first centre."""
+
+    service: HandleService
+    prefixes: Prefixes
+    describing: Describing
+    first: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Registered | None":
+        """Those of a deployment, None where it registers nothing. Raises ConfigurationError."""
+        if not settings.handle.url or not settings.first.prefix:
+            return None
+        prefixes = prefixes_from(settings)
+        describing = Describing(settings.general.community, prefixes, read_kinds(settings.registrar.kinds_file))
+        return cls(open_handles(settings.handle), prefixes, describing, settings.first.name)
+
+    def records(
+        self, commit: BatchCommitted, replica: BatchReplicated | None, places: Collection[str]
+    ) -> Iterator[Check]:
+        """The PID record of the data object, and that of its copy where it has one. `places`: URLs of all batches with this content."""
+        expected = [first_record(commit, self.prefixes, replica)]
+        if replica is not None and (copy := second_record(replica, self.prefixes)) is not None:
+            expected.append(copy)
+        for record in expected:
+            try:
+                yield from self._record(record, places)
+            except Retryable as error:
+                yield Check(record.handle, "the Handle server answers", Outcome.UNREACHABLE, error.detail)
+
+    def _record(self, expected: HandleRecord, places: Collection[str]) -> Iterator[Check]:
+        found = self.service.read(expected.handle)
+        if found is None:
+            yield Check(expected.handle, "the PID has a record", Outcome.BAD, "there is none")
+            return
+        if found.text(URL) != expected.text(URL) and found.text(URL) in places:
+            about = "the PID record names another batch of the same content, and its checksum"
+            yield compared(expected.handle, about, found.text(CHECKSUM), expected.text(CHECKSUM))
+            return
+        wrong = [each for each in expected.values if each not in found.values]
+        if not wrong:
+            yield Check(expected.handle, "the PID record is as the events say", Outcome.GOOD)
+        for each in wrong:
+            yield compared(expected.handle, f"{each.type} in the PID record", found.text(each.type), each.value)
+
+    def attributes(
+        self, store: ObjectStore, commit: BatchCommitted, replica: BatchReplicated | None
+    ) -> Iterator[Check]:
+        """The attributes (AVUs) of the data object at a centre."""
+        if store.centre == self.first:
+            wanted: Mapping[str, str] = self.describing.at_first(commit, replica)
+        elif replica is not None:
+            wanted = self.describing.at_second(replica)
+        else:
+            return
+        try:
+            present = store.attributes(commit.path).values
+        except MissingObject:
+            return  # said already
+        wrong = {name: value for name, value in clean(wanted).items() if present.get(name) != (value,)}
+        if not wrong:
+            yield Check(store.centre, "its attributes are as the events say", Outcome.GOOD)
+        for name, value in wrong.items():
+            yield compared(store.centre, f"attribute {name}", ", ".join(present.get(name, ())) or "none", value)
