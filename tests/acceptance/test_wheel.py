@@ -178,6 +178,7 @@ print(len(offered), "faust" in sys.modules, "b2stream.sandbox" in sys.modules)
     [
         (["gateway"], "gateway"),
         (["processor"], "processor"),
+        (["registrar"], "registrar"),
         (["replicator"], "replicator"),
         (["sandbox", "up"], "sandbox"),
         (["demo"], "sandbox"),
