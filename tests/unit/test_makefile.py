@@ -14,7 +14,7 @@ MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 def make(*words: str) -> "subprocess.CompletedProcess[str]":
     if shutil.which("make") is None:
         pytest.skip("no make here")
-    return subprocess.run(["make", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+    return subprocess.run(["make", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
 
 
 def test_help_lists_every_target_with_a_sentence() -> None:

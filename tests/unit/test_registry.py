@@ -40,7 +40,7 @@ class Stub:
     def respond(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         self.asked.append(f"{method} {path}")
         if self.hang is not None:
-            self.hang.wait(20)
+            self.hang.wait(60)
         if self.answer is not None:
             return self.answer
         match [method, *path.strip("/").split("/")]:
@@ -156,7 +156,7 @@ def test_threads_that_come_at_once_ask_once(stub: Stub) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(stub.asked) == 1
 
 

@@ -101,7 +101,7 @@ class Apicurio:
         """End it at once."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
         if self._log is not None:
             self._log.close()

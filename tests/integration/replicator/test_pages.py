@@ -15,7 +15,7 @@ from tests.waiting import until
 def page(port: int, name: str) -> tuple[int, str]:
     """Status and reason; 0 while nobody listens."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=60) as answer:
             return answer.status, json.load(answer)["why"]
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)["why"]

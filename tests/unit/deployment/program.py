@@ -46,7 +46,7 @@ def serves(path: str) -> bool:
     """Whether the monitoring server knows a page."""
     server = MonitoringServer("127.0.0.1", 0, Health())
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=60) as answer:
             return bool(answer.status)
     except urllib.error.HTTPError as refusal:
         return refusal.code != 404

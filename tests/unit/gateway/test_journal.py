@@ -31,7 +31,7 @@ def test_the_lock_of_a_killed_gateway_is_free(tmp_path: Path) -> None:
     held = spawn.Event()
     other = spawn.Process(target=hold, args=(tmp_path / "journal.sqlite", held))
     other.start()
-    assert held.wait(30)
+    assert held.wait(60)
     with pytest.raises(JournalInUse):
         JournalLock(tmp_path / "journal.sqlite")
     other.kill()
@@ -175,5 +175,5 @@ def test_several_processes_may_open_a_new_journal_at_the_same_moment(tmp_path: P
             opener.start()
         go.set()
         for opener in openers:
-            opener.join(30)
+            opener.join(60)
         assert [opener.exitcode for opener in openers] == [0] * 6
