@@ -21,6 +21,7 @@ from b2stream.errors import ConfigurationError, Retryable
 from b2stream.registry import Registry, framing_from
 from b2stream.settings import load
 from tests.integration.registry.apicurio import Apicurio
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("B2STREAM_TEST_REGISTRY") != "1", reason="set B2STREAM_TEST_REGISTRY=1: brings a registry of 109 MB"
@@ -42,7 +43,7 @@ def framing(url: str, community: str) -> Framing:
 
 
 def ask(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)
 
 
@@ -104,12 +105,13 @@ def test_while_it_is_dead_everything_waits_and_afterwards_it_knows_everything_st
     own = Apicurio(tmp_path, kafka_bootstrap if storage == "kafka" else None)
     own.start()
     try:
-        value = framing(own.url, community).frame(schemas.current("BatchClosed"), b"body")
+        writer = framing(own.url, community)
+        value = until(lambda: writer.frame(schemas.current("BatchClosed"), b"body"))  # a cold one takes its time
         own.kill()
         reader = framing(own.url, community)
         with pytest.raises(Retryable):
             reader.unframe(value)
         own.start()
-        assert bytes(reader.unframe(value).body) == b"body"
+        assert until(lambda: bytes(reader.unframe(value).body)) == b"body"
     finally:
         own.kill()
