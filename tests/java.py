@@ -22,8 +22,10 @@ def use_archive(folder: Path, scratch: Path) -> None:
 
     Where one cannot be made, or does not fit, Java goes on without.
     """
-    class_path = os.pathsep.join(map(str, jars.class_path()))
-    name = hashlib.sha256(f"{java_program()} {class_path}".encode()).hexdigest()[:16]
+    files = jars.class_path()
+    class_path = os.pathsep.join(map(str, files))
+    written_ns = [file.stat().st_mtime_ns for file in files]  # Java refuses an archive whose jars were written anew
+    name = hashlib.sha256(f"{java_program()} {class_path} {written_ns}".encode()).hexdigest()[:16]
     archive = folder / f"kafka-{name}.jsa"
     if archive.exists() or _make(archive, class_path, scratch):
         os.environ[OPTIONS_VARIABLE] = f"-XX:SharedArchiveFile={archive} -Xlog:disable"
@@ -44,5 +46,7 @@ def _make(archive: Path, class_path: str, scratch: Path) -> bool:
     command += [f"-XX:SharedArchiveFile={unfinished}", "-cp", class_path]
     done = subprocess.run(command, capture_output=True, timeout=DUMP_S, check=False)
     if done.returncode == 0 and unfinished.exists():
+        for old in archive.parent.glob("kafka-*.jsa"):
+            old.unlink(missing_ok=True)
         unfinished.replace(archive)
     return archive.exists()
