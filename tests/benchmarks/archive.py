@@ -21,7 +21,7 @@ from typing import Any
 
 from irods import keywords
 from irods.api_number import api_number
-from irods.column import In, Like
+from irods.column import In
 from irods.message import FileOpenRequest, ObjCopyRequest, StringStringMap, iRODSMessage
 from irods.models import Collection, DataObject
 
@@ -68,11 +68,11 @@ class Bare:
             for start in range(0, len(what), 1 << 20):
                 handle.raw.write(what[start : start + (1 << 20)])
             handle.raw.close()
-            assert len(self._query(Collection.name == f"{self.root}/.staging", DataObject.name == new)) == 1
+        names = In(DataObject.name, [new for new, _, _ in pair])
+        assert len(self._query(Collection.name == f"{self.root}/.staging", names)) == 2
         for new, _, _ in pair:
             self._rename(f"{self.root}/.staging/{new}", f"{self.root}/bare/{new}")
-        names = In(DataObject.name, [new for new, _, _ in pair])
-        assert len(self._query(Like(Collection.name, f"{self.root}/bare%"), names)) == 2
+        assert len(self._query(Collection.name == f"{self.root}/bare", names)) == 2
 
     def read(self, name: str) -> int:
         (state,) = self._query(Collection.name == f"{self.root}/bare", DataObject.name == name)

@@ -3,8 +3,8 @@
 `python -m tests.benchmarks.replicator` starts a Kafka and two embedded zones, and runs both on the same batches, in turns:
 
 - *replicator*: the real process with Kafka; the time from the first commit event to the last replica event, by Kafka's append times.
-- *bare*: as many threads with plain python-irodsclient: look up, then for each object read, SHA-256, write with VERIFY,
-  query; two moves; a last look. No Kafka, no order, no error handling.
+- *bare*: as many threads with plain python-irodsclient: look up, query both sources, then for each object read, SHA-256 and
+  write with VERIFY; query both, move both, a last look: 18 calls. No Kafka, no order, no error handling.
 
 Figures are from embedded zones on loopback: they compare the two programs, and say nothing of a real centre.
 """
@@ -37,7 +37,7 @@ from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.replication.deployment import Deployment
 
-READ_BYTES = 4 << 20
+READ_BYTES = 1 << 20
 WRITE_BYTES = 1 << 20
 
 
@@ -203,11 +203,11 @@ class _Copier:
     def copy(self, pair: list[list[Any]], number: int) -> None:
         """Everything that has to be asked and told for one batch."""
         staging = f"{self._roots[1]}/.staging"
-        self._look(pair)
+        self._look(self._second, self._roots[1], pair, "%")
+        self._look(self._first, self._roots[0], pair)
         for at, (path, size_bytes, sha256) in enumerate(pair):
             staged = f"{staging}/{number}-{at}"
             checksum = "sha2:" + base64.b64encode(bytes.fromhex(sha256)).decode()
-            self._query(self._first, f"{self._roots[0]}/{path}")
             options = {keywords.DATA_SIZE_KW: str(size_bytes), keywords.VERIFY_CHKSUM_KW: checksum}
             target = self._made(staging, lambda name=staged, keys=options: self._open(self._second, name, "w", keys))
             digest = hashlib.sha256()
@@ -217,14 +217,14 @@ class _Copier:
                     target.raw.write(piece[start : start + WRITE_BYTES])
             target.close()
             assert digest.hexdigest() == sha256
-            self._query(self._second, staged)
+        self._query(self._second, Collection.name == staging, [f"{number}-{at}" for at in range(len(pair))])
         for at, (path, _, _) in enumerate(pair):
             final = f"{self._roots[1]}/{path}"
             self._made(final.rpartition("/")[0], lambda name=final, at=at: self._move(f"{staging}/{number}-{at}", name))
-        self._look(pair)
+        self._look(self._second, self._roots[1], pair)
 
     def _move(self, source: str, target: str) -> None:
-        """One message, as `archive.irods_session.Link.rename` sends it."""
+        """One message, as `archive.irods_session` sends it."""
         from irods.api_number import api_number
         from irods.message import FileOpenRequest, ObjCopyRequest, StringStringMap, iRODSMessage
 
@@ -258,15 +258,13 @@ class _Copier:
             yield piece
         source.close()
 
-    def _look(self, pair: list[list[Any]]) -> None:
-        folder = f"{self._roots[1]}/{pair[0][0].rpartition('/')[0]}"
-        names = [path.rpartition("/")[2] for path, _, _ in pair]
-        question = self._second.query(*self._columns).filter(Like(Collection.name, folder + "%"))
-        list(question.filter(In(DataObject.name, names)))
+    def _look(self, session: Any, root: str, pair: list[list[Any]], below: str = "") -> None:
+        folder = f"{root}/{pair[0][0].rpartition('/')[0]}"
+        where = Like(Collection.name, folder + below) if below else Collection.name == folder
+        self._query(session, where, [path.rpartition("/")[2] for path, _, _ in pair])
 
-    def _query(self, session: Any, path: str) -> None:
-        folder, _, name = path.rpartition("/")
-        list(session.query(*self._columns).filter(Collection.name == folder, DataObject.name == name))
+    def _query(self, session: Any, where: Any, names: list[str]) -> None:
+        list(session.query(*self._columns).filter(where, In(DataObject.name, names)))
 
 
 def _summary(runs: list[tuple[Took, Took]], count: int, size_bytes: int) -> dict[str, Any]:
