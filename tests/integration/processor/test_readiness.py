@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from b2stream.sandbox.ports import free_port
+from tests.integration.processor.alongside import alongside
 from tests.integration.processor.conftest import QUICK_S, Deployment, wait_until
 from tests.pages import metric
 from tests.unit.processor.stations import StationBatch, attempt_name
@@ -27,6 +28,7 @@ def page(port: int, name: str) -> tuple[int, dict[str, Any]]:
         return 0, {}
 
 
+@alongside
 def test_I13_a_centre_that_is_away_makes_it_not_ready_and_not_unhealthy(deployment: Deployment) -> None:
     port, nobody = free_port(), free_port()
     there = f":{deployment.zone.port}/"
@@ -49,6 +51,7 @@ def test_I13_a_centre_that_is_away_makes_it_not_ready_and_not_unhealthy(deployme
     assert process.exit_code == 0
 
 
+@alongside
 def test_I10_a_flood_of_poison_is_told_and_a_higher_limit_takes_the_rest(deployment: Deployment) -> None:
     port = free_port()
     monitoring = {"host": "127.0.0.1", "port": port}
