@@ -43,7 +43,7 @@ def _armed(text: str) -> dict[str, dict[int, str]]:
 
 
 _points = _armed(os.environ.get(FAIL_VARIABLE, ""))
-_record = os.environ.get(PASSINGS_VARIABLE)
+_record = os.environ.get(PASSINGS_VARIABLE) or None
 _passed: Counter[str] = Counter()
 _lock = threading.Lock()
 

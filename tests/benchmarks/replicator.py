@@ -109,7 +109,7 @@ def _cpu_s(pid: int) -> float:
 
 def _time_replicator(deployment: Deployment) -> Took:
     """The events lie ready, and the process is up and in its group before the clock starts: one batch goes ahead."""
-    running = deployment.start()
+    running = deployment.start(passings="")  # a record of fail points would be written at each step
     deployment.announce(deployment.commits[:1])
     deployment.wait_until_drained()
     cpu_before_s = _cpu_s(running.process.pid)

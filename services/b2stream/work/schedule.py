@@ -49,6 +49,7 @@ class Schedule:
     refused_since_s: float | None = None
     _ready: deque[Work] = field(default_factory=deque)
     _behind: dict[str, deque[Work]] = field(default_factory=dict)  # by key: works behind the one that runs or waits
+    _count_behind: int = 0  # counted along: the loop asks at each event, and there may be thousands of keys
     _waiting: list[tuple[float, int, Work]] = field(default_factory=list)  # a heap by due time
     _set_aside: int = 0  # refused ones among those that wait
     _count: int = 0
@@ -57,7 +58,7 @@ class Schedule:
 
     def __len__(self) -> int:
         """Works that are neither finished nor running."""
-        return len(self._ready) + len(self._waiting) + sum(map(len, self._behind.values()))
+        return len(self._ready) + len(self._waiting) + self._count_behind
 
     @property
     def waiting(self) -> int:
@@ -88,6 +89,7 @@ class Schedule:
         """A new work; behind one of the same key if that is not finished."""
         if work.key in self._behind:
             self._behind[work.key].append(work)
+            self._count_behind += 1
         else:
             self._behind[work.key] = deque()
             self._ready.append(work)
@@ -158,6 +160,7 @@ class Schedule:
         for behind in self._behind.values():
             dropped += [work for work in behind if unwanted(work)]
             keep = [work for work in behind if not unwanted(work)]
+            self._count_behind -= len(behind) - len(keep)
             behind.clear()
             behind.extend(keep)
         for work in [work for work in idle if unwanted(work)]:
@@ -167,6 +170,7 @@ class Schedule:
     def _next_of(self, key: str) -> None:
         behind = self._behind[key]
         if behind:
+            self._count_behind -= 1
             self._ready.append(behind.popleft())
         else:
             del self._behind[key]

@@ -148,3 +148,32 @@ def test_every_work_is_finished_once_whatever_fails_and_only_dropped_partitions_
     assert len(plan) == plan.running == 0
     assert sorted(id(each) for each in finished + dropped) == sorted(id(each) for each in works)
     assert all(each.message.partition == 0 for each in dropped)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "take", "finish", "fail", "drop"]), st.integers(0, 2))))
+def test_the_length_is_the_number_of_works_that_are_neither_finished_nor_running(steps: list[tuple[str, int]]) -> None:
+    plan = schedule()
+    idle: set[int] = set()
+    running: list[Work] = []
+    now_s = 0.0
+    for number, (step, choice) in enumerate(steps):
+        now_s += LONGEST_STUCK_PAUSE_S
+        if step == "add":
+            plan.add(work(number, f"key-{choice}", choice))
+            idle.add(number)
+        elif step == "drop":
+            idle -= {
+                each.message.offset for each in plan.drop(lambda each, gone=choice: each.message.partition == gone)
+            }  # type: ignore[misc]
+        elif step == "take":
+            taken = plan.take(now_s)
+            if taken is not None:
+                running.append(taken)
+                idle.discard(taken.message.offset)
+        elif running and step == "finish":
+            plan.finished(running.pop())
+        elif running:
+            failed = running.pop()
+            plan.failed(failed, AccessRefused("x"), now_s)
+            idle.add(failed.message.offset)
+        assert len(plan) == len(idle)
