@@ -1,4 +1,7 @@
-"""`make bench`: every benchmark, one after the other, and a report below `docs/benchmarks/`. Takes about ten minutes on two cores."""
+"""`make bench`: every benchmark, one after the other, and a report below `docs/benchmarks/`. Takes about ten minutes on two cores.
+
+`python -m tests.benchmarks NAME…` measures some of them (`bytes`, `objects`, `closes`, `replication`), prints them and writes no report.
+"""
 
 import datetime
 import json
@@ -15,10 +18,22 @@ FOLDER = Path(__file__).parents[2] / "docs" / "benchmarks"
 REPLICATION_AIM = 0.95
 
 
-def main() -> int:
-    """Run all, write the report, print it; 1 where an aim is missed."""
+def main(chosen: list[str]) -> int:
+    """Run all, write the report, print it; or those chosen. 1 where an aim is missed, 2 for a name that is none."""
+    benchmarks = {
+        "bytes": processing.measure,
+        "objects": commits.measure_objects,
+        "closes": commits.measure_closes,
+        "replication": _replication,
+    }
+    if not set(chosen) <= set(benchmarks):
+        print(f"benchmarks are {', '.join(benchmarks)}", file=sys.stderr)
+        return 2
     load_before = os.getloadavg()[0]
-    figures = [*processing.measure(), *commits.measure(), *_replication()]
+    figures = [figure for name in chosen or benchmarks for figure in benchmarks[name]()]
+    if chosen:
+        print(markdown(figures))
+        return 0 if all(figure.met for figure in figures) else 1
     today = datetime.datetime.now(datetime.UTC).date()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     text = f"""# Benchmarks of {today}
@@ -60,4 +75,4 @@ def _replication() -> list[Figure]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

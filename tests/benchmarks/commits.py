@@ -1,9 +1,10 @@
 """Commits: objects per second, one batch on an idle system, and 43 batches that close at once; beside bare calls in the same run.
 
-`python -m tests.benchmarks.commits [--json]`. The centre is an embedded zone on the same machine and shares the cores:
+`python -m tests.benchmarks.commits`. The centre is an embedded zone on the same machine and shares the cores:
 these figures compare programs and say nothing of a real centre.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from b2stream.kafka import Consumer
 from b2stream.sandbox.deployment import Deployment
 from b2stream.settings import Settings, load
 from tests.benchmarks.figures import Figure, markdown
@@ -29,12 +31,23 @@ IDLE_BATCHES = 30
 OBJECTS_AIM, IDLE_AIM_S, TOGETHER_AIM = 0.9, 0.3, 1.2
 
 
-def measure() -> list[Figure]:
-    """Run everything."""
-    with tempfile.TemporaryDirectory(prefix="b2stream-bench-") as folder, Deployment(Path(folder)) as deployment:
-        settings = load(deployment.settings_file).settings
+def measure_objects() -> list[Figure]:
+    """Many small files."""
+    with _deployment() as deployment:
+        return [small_objects(deployment, load(deployment.settings_file).settings)]
+
+
+def measure_closes() -> list[Figure]:
+    """One half hour at a time, and many at once."""
+    with _deployment() as deployment:
         create_topics(deployment)
-        return [small_objects(deployment, settings), *idle_and_together(deployment, settings)]
+        return idle_and_together(deployment, load(deployment.settings_file).settings)
+
+
+@contextlib.contextmanager
+def _deployment() -> Iterator[Deployment]:
+    with tempfile.TemporaryDirectory(prefix="b2stream-bench-") as folder, Deployment(Path(folder)) as deployment:
+        yield deployment
 
 
 def small_objects(deployment: Deployment, settings: Settings) -> Figure:
@@ -57,45 +70,52 @@ def small_objects(deployment: Deployment, settings: Settings) -> Figure:
 
 def idle_and_together(deployment: Deployment, settings: Settings) -> list[Figure]:
     """Seconds from publishing to the commit event: one batch at a time, then 43 closes at once."""
-    bootstrap, community = settings.kafka.bootstrap, settings.general.community
     process, _ = start_processor(deployment, "processor", {})
-    commits = commits_of(bootstrap, community)
-    idle_s, together_s, bare_s = [], [], []
-    for station, name, content in half_hours(1, IDLE_BATCHES, seed=7):
+    commits = commits_of(settings.kafka.bootstrap, settings.general.community)
+    figures = [_idle(settings, commits), _together(deployment, settings, commits)]
+    process.stop(20)
+    commits.close()
+    return figures
+
+
+def _idle(settings: Settings, commits: Consumer) -> Figure:
+    taken_s = []
+    for file in half_hours(1, IDLE_BATCHES, seed=7):
         began_s = time.monotonic()
-        publish(bootstrap, community, settings.kafka.partitions, [(station, name, content)])
+        publish(settings.kafka.bootstrap, settings.general.community, settings.kafka.partitions, [file])
         wait_for_batches(commits, 1)
-        idle_s.append(time.monotonic() - began_s)
+        taken_s.append(time.monotonic() - began_s)
+    idle_s = statistics.median(taken_s)
+    return Figure(
+        "one half hour of 20 Hz on an idle system, publish to commit event, seconds",
+        f"median {idle_s:.3f} s, worst of {IDLE_BATCHES} {max(taken_s):.3f} s",
+        "—",
+        idle_s,
+        IDLE_AIM_S,
+        at_most=True,
+    )
+
+
+def _together(deployment: Deployment, settings: Settings, commits: Consumer) -> Figure:
+    kafka, community = settings.kafka, settings.general.community
+    together_s, bare_s = [], []
     for number in range(ROUNDS):
         files = list(half_hours(STATIONS, 1, seed=100 * (number + 1)))
-        with hold_closes(bootstrap, community, settings.kafka.partitions, files) as send_closes:
+        with hold_closes(kafka.bootstrap, community, kafka.partitions, files) as send_closes:
             began_s = time.monotonic()
             send_closes()
             wait_for_batches(commits, STATIONS)
             together_s.append(time.monotonic() - began_s)
         size_bytes = statistics.mean(len(content) for _, _, content in files)
         bare_s.append(_bare(deployment, settings.processor.commits_in_flight, STATIONS, int(size_bytes), 6_000))
-    process.stop(20)
-    commits.close()
-    idle = statistics.median(idle_s)
-    return [
-        Figure(
-            "one half hour of 20 Hz on an idle system, publish to commit event, seconds",
-            f"median {idle:.3f} s, worst of {IDLE_BATCHES} {max(idle_s):.3f} s",
-            "—",
-            idle,
-            IDLE_AIM_S,
-            at_most=True,
-        ),
-        Figure(
-            f"{STATIONS} half hours that close at once",
-            f"{statistics.median(together_s):.2f} s",
-            f"bare python-irodsclient, as many threads {statistics.median(bare_s):.2f} s",
-            statistics.median(one / other for one, other in zip(together_s, bare_s, strict=True)),
-            TOGETHER_AIM,
-            at_most=True,
-        ),
-    ]
+    return Figure(
+        f"{STATIONS} half hours that close at once",
+        f"{statistics.median(together_s):.2f} s",
+        f"bare python-irodsclient, as many threads {statistics.median(bare_s):.2f} s",
+        statistics.median(one / other for one, other in zip(together_s, bare_s, strict=True)),
+        TOGETHER_AIM,
+        at_most=True,
+    )
 
 
 def _small_files() -> Iterator[tuple[str, str, bytes]]:
@@ -127,4 +147,4 @@ def _bare(deployment: Deployment, threads: int, pairs: int, size_bytes: int, man
 
 
 if __name__ == "__main__":
-    print(markdown(measure()))
+    print(markdown([*measure_objects(), *measure_closes()]))

@@ -69,9 +69,12 @@ def wait_for_batches(commits: Consumer, batches: int) -> None:
 
 
 def cpu_s(pid: int) -> float:
-    """CPU seconds of a running process and its threads."""
+    """CPU seconds of a running process, its threads, and the processes that it started and that run."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    children = [child for thread in threads for child in (thread / "children").read_text(encoding="ascii").split()]
+    return own_s + sum(cpu_s(int(child)) for child in children)
 
 
 def machine() -> str:

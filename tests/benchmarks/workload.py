@@ -41,7 +41,7 @@ def publish(bootstrap: str, community: str, partitions: int, files: list[File]) 
     """Publish files whole: blocks, then the close once they are acknowledged."""
     with _Sender(bootstrap, community, partitions) as sender:
         for file in files:
-            sender.blocks(file)()
+            sender.blocks(file)().result()
         return sender.load
 
 
@@ -52,8 +52,8 @@ def hold_closes(bootstrap: str, community: str, partitions: int, files: list[Fil
         closes = [sender.blocks(file) for file in files]
 
         def send_closes() -> None:
-            for close in closes:
-                close()
+            for sent in [close() for close in closes]:
+                sent.result()
 
         yield send_closes
 
@@ -73,8 +73,8 @@ class _Sender:
     def __exit__(self, *_: object) -> None:
         self._producer.close()
 
-    def blocks(self, file: File) -> Callable[[], None]:
-        """Publish a file's blocks and wait for them; gives a function that publishes its close."""
+    def blocks(self, file: File) -> Callable[[], Future[Delivered]]:
+        """Publish a file's blocks and wait for them; gives a function that hands over its close."""
         station, name, content = file
         attempt, partition, key = secrets.token_hex(16), partition_of(station, self._partitions), station.encode()
         prepared = closing.prepare(_snapshot(name, content), Station(station, 1.0), BLOCK_BYTES)
@@ -98,9 +98,9 @@ class _Sender:
             self.load.messages + len(waiting) + 1,
         )
 
-        def send() -> None:
+        def send() -> Future[Delivered]:
             headers = close_headers(station, close.series, attempt)
-            self._producer.publish(self._topic, partition, key, end, headers).result()
+            return self._producer.publish(self._topic, partition, key, end, headers)
 
         return send
 

@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from b2stream.batches.container import container_header, sync_marker
 from b2stream.batches.container import frame as container_frame
@@ -51,6 +52,8 @@ class Examination:
         self._start_us: int | None = None
         self._stop_us: int | None = None
         self._variables: dict[tuple[Column, int], int] = {}
+        self._columns: tuple[Column, ...] = ()
+        self._keys: list[tuple[Column, int]] = []  # of these columns
         self._labels: dict[str, None] = {}
         self._sync = b""
         if close.container_format == CONTAINER_AVRO:
@@ -82,8 +85,10 @@ class Examination:
             self._raw_sizes.append(len(block.raw))
         self._count += 1
         self._rows += block.rows
-        self._note(block)
-        self._summary.take(block)
+        if block.rows:
+            instants = instants_us(block)
+            self._note(block, instants)
+            self._summary.take(block, instants)
 
     def result(self) -> Examined:
         """Compare everything with the close. Raises Poison (reason `close_mismatch`), naming each difference."""
@@ -111,15 +116,14 @@ class Examination:
         self._object.update(piece)
         self._size_bytes += len(piece)
 
-    def _note(self, block: blocks.Block) -> None:
-        if block.rows == 0:
-            return
-        instants = instants_us(block)
+    def _note(self, block: blocks.Block, instants: NDArray[np.int64]) -> None:
         first, last = int(instants.min()), int(instants.max())
         self._start_us = first if self._start_us is None else min(self._start_us, first)
         self._stop_us = last if self._stop_us is None else max(self._stop_us, last)
-        keys = numbered((variable.name, variable.unit) for variable in block.variables)
-        for key, variable in zip(keys, block.variables, strict=True):
+        columns = tuple((variable.name, variable.unit) for variable in block.variables)
+        if columns != self._columns:
+            self._columns, self._keys = columns, numbered(columns)
+        for key, variable in zip(self._keys, block.variables, strict=True):
             finite = int(np.count_nonzero(np.isfinite(variable.values)))
             self._variables[key] = self._variables.get(key, 0) + finite
         for label in block.labels:

@@ -95,8 +95,8 @@ class SummaryBuilder:
         self._statistics = 0
         self._omitted: str | None = None
 
-    def take(self, block: Block) -> None:
-        """The next block in sequence."""
+    def take(self, block: Block, instants: NDArray[np.int64] | None = None) -> None:
+        """The next block in sequence; `instants` are those of its rows, if they are known."""
         if block.rows == 0 or self._omitted:
             return
         assert block.start_us is not None
@@ -107,7 +107,7 @@ class SummaryBuilder:
         if len(columns) > MOST_STATISTICS:
             self._omit()
             return
-        self._instants.append(instants_us(block))
+        self._instants.append(instants_us(block) if instants is None else instants)
         self._values.append(_readings(block))
         self._waiting_rows += block.rows
         chunk_rows = min(CHUNK_ROWS, CHUNK_READINGS // max(1, len(columns)))

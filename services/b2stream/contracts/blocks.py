@@ -20,6 +20,7 @@ from b2stream.errors import Poison
 Floats = NDArray[np.float64]
 
 _END = b"\x00"
+_DOUBLE = np.dtype("<f8")
 _LONGEST_S = (LATEST_US - EARLIEST_US) / 1e6
 _MOST_UNSIGNED = 2**64 - 1
 _LAST_SHIFT = 63  # ten bytes of seven bits
@@ -113,17 +114,18 @@ def decode(framed: Framed) -> Block:
 
 
 def _check(block: Block) -> None:
-    columns = [(variable.name, len(variable.values)) for variable in block.variables]
-    columns += [(label.name, len(label.values)) for label in block.labels]
-    for name, length in columns:
-        if length != block.rows:
-            raise Poison(f"column {name!r} has {length} values for {block.rows} rows", reason="bad_block")
-    if block.start_us is None and block.rows:
+    rows = block.rows
+    columns: tuple[Variable | Label, ...] = (*block.variables, *block.labels)
+    for column in columns:
+        if len(column.values) != rows:
+            detail = f"column {column.name!r} has {len(column.values)} values for {rows} rows"
+            raise Poison(detail, reason="bad_block")
+    if block.start_us is None and rows:
         raise Poison("there are rows, but no start", reason="bad_block")
     if block.start_us is None:
         return
     instants = [block.start_us]
-    if block.rows:
+    if rows:
         edges_s = float(block.offsets_s.min()), float(block.offsets_s.max())  # both NaN where one offset is
         if not all(abs(edge_s) <= _LONGEST_S for edge_s in edges_s):
             raise Poison(f"an offset is not a number of seconds: {edges_s}", reason="bad_block")
@@ -181,6 +183,10 @@ class _Cursor:
         self.at = 0
 
     def long(self) -> int:
+        first = self._body[self.at]
+        if first < 0x80:  # most are small
+            self.at += 1
+            return (first >> 1) ^ -(first & 1)
         shift = number = 0
         while True:
             byte = self._body[self.at]
@@ -215,7 +221,14 @@ class _Cursor:
         return found
 
     def doubles(self) -> Floats:
-        parts = [np.frombuffer(self._take(8 * count), dtype="<f8") for count in self.items()]
+        start, count = self.at, self.long()
+        end = self.at + 8 * count
+        if count > 0 and end < len(self._body) and self._body[end] == 0:  # one piece, as this module writes it
+            values = np.frombuffer(self._body, _DOUBLE, count, self.at)
+            self.at = end + 1
+            return values
+        self.at = start
+        parts = [np.frombuffer(self._take(8 * count), _DOUBLE) for count in self.items()]
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.empty(0)
