@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 COMMAND = [sys.executable, "-c", "from b2stream.cli import main; main()", "demo"]
-LONGEST_S = 240.0
-GONE_S = 15.0
+LONGEST_S = 600.0
+GONE_S = 60.0
 
 
 @dataclass
@@ -73,7 +73,7 @@ Start = Callable[..., Demo]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, quick_java: None) -> Iterator[Start]:
     """Start a demo with its directory in the test's own folder; environment variables as keywords."""
     started: list[Demo] = []
 
@@ -98,7 +98,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if demo.process.poll() is None:
             demo.process.send_signal(signal.SIGTERM)
             try:
-                demo.process.wait(30)
+                demo.process.wait(LONGEST_S)
             except subprocess.TimeoutExpired:
                 demo.process.kill()
                 demo.process.wait()

@@ -8,13 +8,15 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from tests.faults.chain import NO_HANDLE
+from tests.faults.moments import ALL_FAULTS
 
-ALL_VARIABLE = "B2STREAM_FAULTS"
 SEED_VARIABLE = "B2STREAM_FAULTS_SEED"
 PASSED = pytest.StashKey[bool]()
 
@@ -22,14 +24,14 @@ PASSED = pytest.StashKey[bool]()
 @pytest.fixture(scope="session")
 def servers(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Kafka, Redis and two embedded zones for chains that leave them alone; `chain.beside` gives each its own community and roots."""
-    with Deployment(tmp_path_factory.mktemp("servers"), Given(kafka=kafka_bootstrap)) as deployment:
+    with Deployment(tmp_path_factory.mktemp("servers"), replace(NO_HANDLE, kafka=kafka_bootstrap)) as deployment:
         yield deployment
 
 
 @pytest.fixture
 def all_faults() -> None:
     """Skips the test unless all faults are asked for."""
-    if os.environ.get(ALL_VARIABLE) != "all":
+    if not ALL_FAULTS:
         pytest.skip("`make faults` runs it")
 
 

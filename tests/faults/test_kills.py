@@ -18,14 +18,14 @@ Say = Callable[[str], None]
 TOURS = 3  # chains that live at the same time: most of a kill's time is the wait for a dead consumer's session
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900)
 def test_I1_a_kill_at_each_step_changes_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Say
 ) -> None:
     _survive(servers, evidence, name, moments.each_step_once(seed), seed, say)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("all_faults")
 def test_I1_twenty_kills_change_nothing(servers: Deployment, evidence: Path, name: str, seed: int, say: Say) -> None:
     drawn = moments.twenty(seed)

@@ -17,7 +17,7 @@ from b2stream.sandbox.deployment import Deployment
 from b2stream.sandbox.server import Server
 from b2stream.settings import variable
 from tests.faults import load, moments
-from tests.faults.chain import PROCESSOR, REPLICATOR, Chain, gateway_of
+from tests.faults.chain import NO_HANDLE, PROCESSOR, REPLICATOR, Chain, gateway_of
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
 from tests.waiting import PATIENCE_S, until
@@ -40,7 +40,7 @@ def test_I11_servers_that_freeze_and_die_and_I12_what_is_wiped_change_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
 ) -> None:
     timeouts = {variable(role, "timeout_s"): str(ANSWER_S) for role in ("first", "second")}
-    own = Deployment(evidence / "chain", community="outages")
+    own = Deployment(evidence / "chain", NO_HANDLE, community="outages")
     told = []
     count_of_rounds = sum(ROUNDS_OF.values())
     with ThreadPoolExecutor(1) as pool, Chain(own, environment=timeouts) as chain:
