@@ -12,6 +12,8 @@ from b2stream.batches.identity import irods_checksum
 from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
+from b2stream.handles.opening import open_handles
+from b2stream.handles.service import HandleService
 from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.cli import run
 from b2stream.programs.audit.log import Log
@@ -44,6 +46,19 @@ class RestingArchive:
         log.fix_ends()
         framed = [Framing().unframe(message.value) for message in log.messages(topics.EVENTS)]
         return [ObjectEvent.from_framed(each) for each in framed if each.schema.name == ObjectEvent.SCHEMA]
+
+    @property
+    def registers(self) -> bool:
+        """Whether a Handle server was to be had."""
+        return bool(self.settings.handle.url)
+
+    def handles(self) -> HandleService:
+        """The Handle server, to do damage at."""
+        return open_handles(self.settings.handle)
+
+    def describe(self) -> str:
+        """What the programs have still to do."""
+        return f"{self.audit(recompute=False).lag}; evidence in {self.deployment.directory}"
 
     def data_objects(self) -> list[str]:
         """Paths of all data objects, in order."""

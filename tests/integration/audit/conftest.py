@@ -10,6 +10,7 @@ from b2stream.sandbox.deployment import Deployment, Given
 from tests.faults import load
 from tests.faults.chain import Chain
 from tests.integration.audit.archive import ROLES, RestingArchive
+from tests.waiting import until
 
 ROUNDS = 17 if os.environ.get("B2STREAM_FAULTS") == "all" else 2
 """Twelve batches a round: 204, or 24 where the time of CI counts."""
@@ -30,6 +31,9 @@ def archive_at_rest(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFacto
                     archive.remember(role, YESTERDAY)
             chain.give(load.round_of_files(5, number))
         chain.wait_until_drained()
+        if archive.registers:
+            deployment.run_program("registrar", wait=False)
+        until(lambda: not any(lag.messages for lag in archive.audit(recompute=False).lag), archive.describe)
         processes.stop_all(list(deployment.programs.values()), 30.0)
         for role in ROLES:
             archive.remember(role, TODAY)

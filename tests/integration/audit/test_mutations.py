@@ -1,10 +1,16 @@
 """Each kind of damage, done once to an archive that was whole: the audit names exactly it, and nothing else."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
 
 from b2stream.contracts.canonical import canonical_json
-from b2stream.programs.audit.auditing import Report
+from b2stream.handles.service import CHECKSUM, URL, HandleRecord
+from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.findings import Kind
+from b2stream.programs.audit.repair_cli import apply, make_plan
 from tests.integration.audit.archive import MANIFEST, ROLES, RestingArchive
 from tests.integration.audit.conftest import YESTERDAY
 
@@ -113,6 +119,56 @@ def test_a_centre_that_was_restored_from_yesterday_lacks_what_came_since(archive
     assert named(report) == {("missing", name, "csc") for path in since for name in (path, path + MANIFEST)}
     assert all(each.whole_batches["fzj"] == each.batches for each in report.series)
     assert any(each.whole_batches["csc"] < each.batches for each in report.series)
+
+
+@pytest.fixture
+def pid(archive: RestingArchive) -> Iterator[str]:
+    """The PID of a batch in the middle; its record is put back."""
+    if not archive.registers:
+        pytest.skip("the Handle server is not to be had")
+    manifest = json.loads(archive.read("first", a_middle_one(archive) + MANIFEST))
+    pid = f"{archive.settings.first.prefix}/{manifest['data_object']['id24']}"
+    record = archive.handles().read(pid)
+    assert record is not None
+    yield pid
+    archive.handles().rewrite(record)
+
+
+def test_a_pid_record_that_was_removed_is_unregistered_and_repair_writes_it_again(
+    archive: RestingArchive, pid: str
+) -> None:
+    before = archive.handles().read(pid)
+    archive.handles().delete(pid)
+    assert named(archive.audit(recompute=False)) == {("unregistered", pid, "")}
+    plan = make_plan(archive.settings, Plan(grace_s=0.0))
+    assert [each.trouble for each in apply(archive.settings, plan)] == [""]
+    assert archive.handles().read(pid) == before
+    assert archive.audit(recompute=False).findings == []
+
+
+@pytest.mark.parametrize("kind", [CHECKSUM, URL])
+def test_an_altered_pid_record_is_misregistered_and_repair_rewrites_it(
+    archive: RestingArchive, pid: str, kind: str
+) -> None:
+    before = archive.handles().read(pid)
+    assert before is not None
+    values = tuple(replace(each, value="something else") if each.type == kind else each for each in before.values)
+    archive.handles().rewrite(replace(before, values=values))
+    assert named(archive.audit(recompute=False)) == {("misregistered", pid, "")}
+    apply(archive.settings, make_plan(archive.settings, Plan(grace_s=0.0)))
+    assert archive.handles().read(pid) == before
+
+
+def test_a_pid_without_an_object_is_extra(archive: RestingArchive, pid: str) -> None:
+    record = archive.handles().read(pid)
+    assert record is not None
+    orphan = f"{archive.settings.first.prefix}/{'Q' * 24}"
+    values = tuple(replace(each, value="sha2:nothing") if each.type == CHECKSUM else each for each in record.values)
+    archive.handles().create(HandleRecord(orphan, values))
+    try:
+        assert named(archive.audit(recompute=False)) == {("extra", orphan, "")}
+    finally:
+        archive.handles().delete(orphan)
 
 
 def test_every_kind_of_finding_has_a_word_of_its_own() -> None:

@@ -27,7 +27,8 @@ def test_a_batch_is_found_by_path_batch_id_and_pid_and_is_good_at_both_centres(a
     path = archive.data_objects()[3]
     manifest = json.loads(archive.read("first", path + MANIFEST))
     names = [path, path + MANIFEST, manifest["batch"], manifest["batch"][:10]]
-    names.append("21.T99999/" + id24(manifest["data_object"]["sha256"]))
+    prefix = archive.settings.first.prefix or "21.T99999"
+    names.append(f"{prefix}/{id24(manifest['data_object']['sha256'])}")
     for name in names:
         code, checks = run(archive, name)
         assert (code, bad(checks)) == (0, []), name

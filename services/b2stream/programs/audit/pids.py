@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from b2stream.batches.identity import irods_checksum
+from b2stream.batches.identity import id24, irods_checksum
 from b2stream.handles.records import REPLICA
 from b2stream.handles.service import CHECKSUM, URL, HandleService
 from b2stream.programs.audit.findings import Finding, Kind
@@ -25,7 +25,7 @@ def read_pids(
     the commit log, and of a record that the log does not know, from its EUDAT/CHECKSUM.
     """
     index.run("DELETE FROM pid")
-    known = {f"{prefix}/{row['id24']}".casefold(): f"{prefix}/{row['id24']}" for row in index.rows(_IDS)}
+    known = {handle.casefold(): handle for handle in _known(index, prefix)}
     listed = (known.get(handle.casefold(), handle) for handle in service.list(prefix))
     with ThreadPoolExecutor(_THREADS, "pids") as threads:
         while page := list(islice(listed, _AT_ONCE)):
@@ -34,7 +34,12 @@ def read_pids(
             progress(len(page))
 
 
-_IDS = "SELECT DISTINCT id24 FROM committed"
+def _known(index: Index, prefix: str) -> Iterator[str]:
+    """The PIDs of all contents that the commit log or a manifest speaks of."""
+    for row in index.rows("SELECT DISTINCT id24 FROM committed"):
+        yield f"{prefix}/{row['id24']}"
+    for row in index.rows("SELECT DISTINCT data_sha256 FROM manifest WHERE trouble IS NULL"):
+        yield f"{prefix}/{id24(row['data_sha256'])}"
 
 
 def _row(service: HandleService, handle: str) -> dict[str, Any] | None:
@@ -66,10 +71,10 @@ def judge_pids(index: Index, prefix: str, scope: Scope) -> Iterator[Finding]:
             yield Finding(Kind.UNREGISTERED, handle, "", row["batch"], f"no record for {row['path']}")
         elif trouble := _trouble(index, row, record, scope):
             yield Finding(Kind.MISREGISTERED, handle, "", row["batch"], trouble)
-    known = {f"{prefix}/{row['id24']}".casefold() for row in index.rows(_IDS)}
+    known = {handle.casefold() for handle in _known(index, prefix)}
     for record in index.rows("SELECT * FROM pid ORDER BY handle"):
         if record["folded"] not in known:
-            detail = f"a PID record of {record['checksum']}, which nothing in the commit log has"
+            detail = f"a PID record of {record['checksum']}, which no commit event and no manifest has"
             yield Finding(Kind.EXTRA, record["handle"], "", "", detail)
 
 

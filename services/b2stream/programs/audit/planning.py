@@ -14,7 +14,7 @@ from b2stream.programs.audit.findings import Finding, Kind
 from b2stream.programs.audit.index import Index
 
 FORMAT = 1
-COPY, ANNOUNCE, DISCARD = "copy", "announce", "discard"
+COPY, REGISTER, ANNOUNCE, DISCARD = "copy", "register", "announce", "discard"
 
 _DAMAGE = {Kind.MISSING, Kind.TRUNCATED, Kind.ALTERED, Kind.STUCK}
 _BY_ITSELF = {
@@ -32,7 +32,8 @@ _BY_ITSELF = {
 class Act:
     """One thing to do. `copy`: bring `path` to `centre` from `source`, setting aside what lies there and is not this content.
 
-    `announce`: publish the commit event of the manifest at `path` again. `discard`: remove the staged name `path`.
+    `register`: write the PID record of `path` as the events of its batch say. `announce`: publish the commit event of the manifest
+    at `path` again. `discard`: remove the staged name `path`.
     """
 
     act: str
@@ -98,6 +99,8 @@ def _acts_for(index: Index, finding: Finding, centres: list[str]) -> Iterator[Ac
         yield _announce(index, finding, centres[0], "the replicator copies what is announced")
     elif finding.kind is Kind.UNANNOUNCED:
         yield Act(ANNOUNCE, centres[0], finding.path, finding.batch, why="no commit event names it")
+    elif finding.kind in (Kind.UNREGISTERED, Kind.MISREGISTERED):
+        yield Act(REGISTER, centres[0], finding.path, finding.batch, why=f"{finding.kind}: {finding.detail}")
     elif finding.kind is Kind.DEBRIS:
         yield Act(DISCARD, finding.centre, finding.path, why=finding.detail)
     else:

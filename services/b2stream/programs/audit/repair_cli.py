@@ -15,9 +15,11 @@ from b2stream.programs.audit.auditing import GRACE_S, Plan
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
 from b2stream.programs.audit.cli import audited
-from b2stream.programs.audit.planning import RepairPlan, plan_repair
+from b2stream.programs.audit.planning import Act, RepairPlan, plan_repair
 from b2stream.programs.audit.reannouncing import Announcer
+from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.repairing import Done, Repair
+from b2stream.programs.audit.subjects import find_subject
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -96,10 +98,24 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         raise ConfigurationError(
             f"the plan is about centres that the settings do not know: {', '.join(sorted(strange))}"
         )
-    producer = Producer(settings.kafka, "b2stream-repair")
-    announcer = Announcer(producer, framing_from(settings), settings.general.community, settings.kafka.partitions)
+    producer, framing = Producer(settings.kafka, "b2stream-repair"), framing_from(settings)
+    announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
+    registered = Registered.of(settings)
+
+    def register(act: Act) -> str:
+        assert registered is not None
+        first = find_subject(act.path, settings, framing)  # by PID: of several batches with one content the first
+        return "" if first.event is None else registered.rewrite(first.event, first.replica)
+
+    repair = Repair(
+        stores,
+        announcer,
+        StoppableClock(),
+        prefix=settings.first.prefix,
+        register=register if registered is not None else None,
+    )
     try:
-        return list(Repair(stores, announcer, StoppableClock(), prefix=settings.first.prefix).apply(plan))
+        return list(repair.apply(plan))
     finally:
         producer.close()
         for store in stores.values():

@@ -18,7 +18,7 @@ from b2stream.archive.waiting import Clock
 from b2stream.contracts import topics
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import DamagedObject, MissingObject, Stuck
-from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, Act, RepairPlan
+from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announcer, reannounce
 
 SOFTWARE = f"b2stream-repair {__version__}"
@@ -45,6 +45,7 @@ class Repair:
     announcer: Announcer
     clock: Clock
     prefix: str = ""
+    register: Callable[[Act], str] | None = None  # writes a PID record, and says how it ended
     policy: str | None = None
     now_s: Callable[[], float] = time.time
     who: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
@@ -52,7 +53,7 @@ class Repair:
 
     def apply(self, plan: RepairPlan) -> Iterator[Done]:
         """Each act in turn. One that the server refuses is named, and the next goes on. Raises Retryable, Fatal."""
-        steps = {COPY: self._copy, ANNOUNCE: self._announce, DISCARD: self._discard}
+        steps = {COPY: self._copy, REGISTER: self._register, ANNOUNCE: self._announce, DISCARD: self._discard}
         for act in plan.acts:
             try:
                 yield steps[act.act](act)
@@ -114,6 +115,11 @@ class Repair:
         for each in found:
             return Done(act, "" if each.trouble else "announced", each.trouble)
         return Done(act, "", "the manifest is not there")
+
+    def _register(self, act: Act) -> Done:
+        if self.register is None:
+            return Done(act, "", "the settings name no Handle server")
+        return Done(act, self.register(act))
 
     def _discard(self, act: Act) -> Done:
         self.stores[act.centre].discard_staged(act.path)
