@@ -74,7 +74,7 @@ def test_up_returns_when_everything_answers_and_the_sandbox_goes_on_until_down(f
     code, told = status(folder)
     assert code == 0
     assert told["all_up"]
-    assert states(folder).keys() >= {"kafka", "redis", "first", "second"}
+    assert states(folder).keys() >= {"kafka", "redis", "handle", "first", "second"}
 
     down = call(folder, "down")
     assert down.returncode == 0
@@ -135,8 +135,12 @@ def test_up_that_is_killed_half_way_leaves_nothing_that_down_does_not_end(folder
 def test_a_deployment_of_its_own_leaves_no_process_behind_however_it_ends(
     kafka_bootstrap: str, tmp_path: Path, ending: signal.Signals
 ) -> None:
-    """Who is killed has a Kafka of its own too."""
-    given = "Given()" if ending == signal.SIGKILL else f"Given(kafka={kafka_bootstrap!r})"
+    """Who is killed has a Kafka and a Handle server of its own too."""
+    given = (
+        "Given()"
+        if ending == signal.SIGKILL
+        else f"Given(kafka={kafka_bootstrap!r}, handle='', handle_prefix='21.T99999')"
+    )
     code = (
         "import pathlib, time; from b2stream.sandbox.deployment import Deployment, Given\n"
         f"with Deployment(pathlib.Path('d'), {given}): print('up', flush=True); time.sleep(3600)\n"

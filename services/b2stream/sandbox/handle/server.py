@@ -1,10 +1,12 @@
 """One Handle.Net server on 127.0.0.1, with all its files in one directory."""
 
+import http
+import http.client
 import importlib.util
 import os
 import ssl
 import time
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Literal
 
@@ -133,14 +135,16 @@ def why_not(tell: Tell | None = None) -> str | Literal[False]:
 
 def answers(url: str) -> bool:
     """Whether a Handle server answers at `https://host:port`, whoever signed its certificate: nothing secret is said."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    connection = HTTPSConnection(host_in(url), port_in(url), timeout=ANSWER_S, context=context)
+    connection = HTTPConnection(host_in(url), port_in(url), timeout=ANSWER_S)
+    if url.startswith("https:"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        connection = HTTPSConnection(host_in(url), port_in(url), timeout=ANSWER_S, context=context)
     try:
         connection.request("GET", "/api/site")
-        return connection.getresponse().status < 500
-    except (OSError, HTTPException):
+        return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
