@@ -251,7 +251,7 @@ def test_a_program_gets_the_sandboxs_settings_and_not_those_left_in_the_environm
             "config", "show", "--json", wait=False, environment={"B2STREAM_GATEWAY_STATION": "SE-Htm"}
         )
         assert process.wait(60)
-    shown = json.loads(processes.last_lines(process.log_file, 10_000))
+    shown = json.loads(process.log_file.read_text(encoding="utf-8"))
     assert shown["kafka.bootstrap"]["value"] == ALL_GIVEN.kafka
     assert shown["general.log_level"]["value"] == "debug"
     assert shown["gateway.station"]["value"] == "SE-Htm"

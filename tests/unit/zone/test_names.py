@@ -44,10 +44,10 @@ def test_everything_below_a_collection_and_nothing_else_is_between_its_bounds() 
 
 
 def test_the_zone_imports_the_standard_library_and_itself_only() -> None:
-    """It must not share the pipeline's mistakes, nor need an iRODS package."""
+    """It must not share the pipeline's mistakes, nor need an iRODS package. Only who starts one knows how the sandbox freezes it."""
     folder = Path(b2stream.sandbox.zone.__path__[0])
     imported = set()
-    for file in folder.glob("*.py"):
+    for file in sorted({*folder.glob("*.py")} - {folder / "process.py"}):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported |= {alias.name for alias in node.names}
