@@ -1,6 +1,7 @@
 """Each kind of damage, done once to an archive that was whole: the audit names exactly it, and nothing else."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from b2stream.contracts.canonical import canonical_json
 from b2stream.handles.service import CHECKSUM, URL, HandleRecord
 from b2stream.programs.audit.auditing import Plan, Report
+from b2stream.programs.audit.cli import run
 from b2stream.programs.audit.findings import Kind
 from b2stream.programs.audit.repair_cli import apply, make_plan
 from tests.integration.audit.archive import MANIFEST, ROLES, RestingArchive
@@ -119,6 +121,18 @@ def test_a_centre_that_was_restored_from_yesterday_lacks_what_came_since(archive
     assert named(report) == {("missing", name, "csc") for path in since for name in (path, path + MANIFEST)}
     assert all(each.whole_batches["fzj"] == each.batches for each in report.series)
     assert any(each.whole_batches["csc"] < each.batches for each in report.series)
+
+
+def test_station_and_since_narrow_what_is_named(archive: RestingArchive) -> None:
+    paths = archive.data_objects()
+    for path in (paths[0], paths[-1]):
+        archive.delete("second", path)
+    assert len(archive.audit(recompute=False).findings) == 2
+    of_one = run(archive.settings, Plan(folder=paths[0].partition("/")[0], grace_s=0.0))
+    assert named(of_one) == {("missing", paths[0], "fzj")}
+    in_future_us = int((time.time() + 3600) * 1e6)
+    assert run(archive.settings, Plan(since_us=in_future_us, grace_s=0.0)).findings == []
+    assert len(run(archive.settings, Plan(since_us=1, grace_s=0.0)).findings) == 2
 
 
 @pytest.fixture

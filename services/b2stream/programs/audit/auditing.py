@@ -34,6 +34,7 @@ class Plan:
     """What an audit is asked to do."""
 
     folder: str = ""  # a station's, else everything
+    since_us: int = 0  # only what was committed, or placed, from then on
     recompute: bool = False
     grace_s: float = GRACE_S
     check_signature: SignatureCheck = _nothing_to_check
@@ -157,7 +158,9 @@ class Auditor:
         if self._plan.handles is not None:
             found += judge_pids(self._index, self._settings.first.prefix, scope)
         found += [finding for series in follow_chains(self._index, scope.centres) for finding in series.findings]
-        return sorted(finding for finding in found if self._is_in_scope(finding.path))
+        return sorted(
+            finding for finding in found if self._is_in_scope(finding.path) and self._is_recent_enough(finding)
+        )
 
     def _second_look(self, suspects: list[Finding]) -> list[Finding]:
         """Ask the centres and the log once more; what is still wrong is a finding."""
@@ -174,6 +177,16 @@ class Auditor:
     def _is_in_scope(self, path: str) -> bool:
         folder = self._plan.folder
         return not folder or path == folder or path.startswith(f"{folder}/")
+
+    def _is_recent_enough(self, finding: Finding) -> bool:
+        since_us = self._plan.since_us
+        if not since_us:
+            return True
+        query = "SELECT max(at_us) AS at_us FROM (SELECT appended_at_us AS at_us FROM committed WHERE batch = :batch "
+        query += "UNION ALL SELECT closed_at_us FROM manifest WHERE batch = :batch "
+        query += "UNION ALL SELECT modified_s * 1000000 FROM object WHERE path = :path AND :batch = '')"
+        found = self._index.one(query, batch=finding.batch, path=finding.path)
+        return found is None or found["at_us"] is None or found["at_us"] >= since_us
 
     def _recomputed(self) -> int:
         found = self._index.one("SELECT count(recomputed_sha256) AS n FROM object")

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -31,6 +32,9 @@ EXIT_UNREACHABLE = 3
 @click.command()
 @click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
 @click.option("--station", default="", help="Only this station's objects.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only what was committed from then on, UTC."
+)
 @click.option("--centre", default="", help="Only this centre; else both.")
 @click.option("--recompute", is_flag=True, help="Let the centres read every object again and compare its checksum.")
 @click.option("--grace-s", default=GRACE_S, show_default=True, help="What is younger may still be on its way, seconds.")
@@ -41,7 +45,14 @@ EXIT_UNREACHABLE = 3
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 def audit(
-    file: str | None, station: str, centre: str, recompute: bool, grace_s: float, state: Path | None, as_json: bool
+    file: str | None,
+    station: str,
+    since: datetime | None,
+    centre: str,
+    recompute: bool,
+    grace_s: float,
+    state: Path | None,
+    as_json: bool,
 ) -> None:
     """Compare centres, commit log and series chains; name exactly what is missing, extra, altered or broken. Changes nothing.
 
@@ -49,7 +60,8 @@ def audit(
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
-    plan = Plan(folder=station, recompute=recompute, grace_s=grace_s)
+    since_us = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6)
+    plan = Plan(folder=station, since_us=since_us, recompute=recompute, grace_s=grace_s)
     try:
         report = run(settings, plan, centre, state)
     except Retryable as error:
