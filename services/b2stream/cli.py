@@ -44,6 +44,7 @@ _EXTRA_OF = {
     "registrar": "registrar",
     "replicator": "replicator",
     "sandbox": "sandbox",
+    "scrub": "audit",
     "station": "gateway",
 }
 
