@@ -1,5 +1,7 @@
 """The schedule against its promises, in time that only the test moves."""
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,10 @@ _EITHER: st.SearchStrategy[bool] = st.booleans()
 def work(number: int, key: str | None = None, partition: int = 0) -> Work:
     message = LogMessage("commits", partition, number, b"", b"", [], number)
     return Work(message, key or f"batch-{number}", 1)
+
+
+def of_partition(partition: int) -> Callable[[Work], bool]:
+    return lambda each: each.message.partition == partition
 
 
 def schedule(chance: float = 1.0) -> Schedule:
@@ -162,9 +168,8 @@ def test_the_length_is_the_number_of_works_that_are_neither_finished_nor_running
             plan.add(work(number, f"key-{choice}", choice))
             idle.add(number)
         elif step == "drop":
-            idle -= {
-                each.message.offset for each in plan.drop(lambda each, gone=choice: each.message.partition == gone)
-            }  # type: ignore[misc]
+            dropped = plan.drop(of_partition(choice))
+            idle -= {each.message.offset for each in dropped}
         elif step == "take":
             taken = plan.take(now_s)
             if taken is not None:
