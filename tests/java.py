@@ -48,10 +48,7 @@ def _make(archive: Path, class_path: str, scratch: Path) -> None:
     unfinished = archive.with_suffix(f".{os.getpid()}")
     command = [java_program(), *JAVA_OPTIONS, "-Xshare:dump", f"-XX:SharedClassListFile={classes}"]
     command += [f"-XX:SharedArchiveFile={unfinished}", "-cp", class_path]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=DUMP_S, check=False)
-    except subprocess.TimeoutExpired:
-        return False
+    done = subprocess.run(command, capture_output=True, timeout=DUMP_S, check=False)
     if done.returncode == 0 and unfinished.exists():
         for old in archive.parent.glob("kafka-*.jsa"):
             old.unlink(missing_ok=True)
