@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DATA   ?=
+AMNESIA ?=
 ARGS   ?=
 
 .DEFAULT_GOAL := help
@@ -20,8 +21,8 @@ $(READY): requirements.lock pyproject.toml scripts/make_venv.py
 
 setup: $(READY)  ## Make the virtual environment from the lock with hashes.
 
-demo: $(READY)  ## Carry simulated station files through the whole chain, break it on the way, check the result (DATA=DIR: your files; ARGS: options).
-	@$(BIN)/b2stream demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+demo: $(READY)  ## Carry simulated station files through the whole chain, break it on the way, check the result (DATA=DIR: your files; AMNESIA=1: wipe Kafka at the end; ARGS: options).
+	@$(BIN)/b2stream demo $(if $(DATA),--data "$(DATA)") $(if $(AMNESIA),--amnesia) $(ARGS)
 
 test: $(READY)  ## Run lint, types and every test that CI runs.
 	@$(MAKE) --no-print-directory lint

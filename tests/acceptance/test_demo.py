@@ -34,9 +34,13 @@ def vault_files(demo: Demo) -> set[tuple[str, int]]:
 def test_simulated_stations_arrive_whole_through_two_troubles_and_I12_again_with_kafka_and_journals_lost(
     start: Start,
 ) -> None:
-    demo = start(*SMALLEST, "--json")
+    demo = start(*SMALLEST, "--amnesia", "--json")
     assert demo.wait() == 0, demo.said()
     said = demo.document()
+    assert "Kafka is wiped" in demo.said()
+    assert "4 commit events published" in demo.said()
+    assert "✓ nothing is missing, extra, altered or broken" in demo.said()
+    assert demo.said().count("signed by the station (key") == 2, "one data object is verified at both centres"
     assert said["good"] is True
     assert said["check"]["findings"] == []
     assert said["files"] == said["new_files"] == 4

@@ -29,6 +29,8 @@ _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
     KafkaError._MAX_POLL_EXCEEDED,
+    # Of a partition that was assigned: a broker that was just thawed or started does not know its topics for a moment.
+    KafkaError._UNKNOWN_PARTITION,
 }
 
 

@@ -63,6 +63,7 @@ class DirectoryInUse(ConfigurationError):
     "--size", type=click.Choice(["tiny", "small"]), default="small", show_default=True, help="Of what is simulated."
 )
 @click.option("--no-faults", is_flag=True, help="Break nothing on the way.")
+@click.option("--amnesia", is_flag=True, help="Wipe Kafka at the end, and rebuild from the archive.")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output; progress on standard error."
@@ -78,6 +79,7 @@ def demo(
     seed: int,
     size: str,
     no_faults: bool,
+    amnesia: bool,
     keep: bool,
     as_json: bool,
     **given: Any,
@@ -95,7 +97,7 @@ def demo(
 
     with _quick_end(), _alone(place):
         _make_room(place, fresh=fresh or (directory is None and data is None))
-        choices = Choices(place, Given(**given), community, not no_faults, keep, as_json)
+        choices = Choices(place, Given(**given), community, not no_faults, amnesia, keep, as_json)
         outcome = run(choices, make_feed, sys.stdout, progress_out)
         if as_json:
             print_line(sys.stdout, json.dumps(asdict(outcome), indent=2, ensure_ascii=False))

@@ -43,7 +43,8 @@ def lines(deployment: Deployment, stations: list[FedStation], example: str, pid:
         text += [""]
     if "first" in own:
         file = shlex.quote(str(vault_folder(deployment, "first") / example))
-        text += ["  Flip a byte of the archive, and see it refused by its checksum:"]
+        text += ["  Flip a byte of the archive, see it found, and mended from the other centre:"]
         text += [f"      printf '\\377' | dd of={file} bs=1 seek=100 conv=notrunc"]
-        text += [f"      {command} follow --from-beginning --timeout-s 5 --download copies"]
+        text += [f"      {command} verify {shlex.quote(pid or example)}"]
+        text += [f"      {command} repair --plan plan.json --grace-s 0; {command} repair --apply plan.json"]
     return text

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from b2stream.batches.identity import id24
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes, programs, signing
-from b2stream.sandbox.demo import checking, farewell, sabotage, troubles
+from b2stream.sandbox.demo import auditing, checking, farewell, sabotage, troubles
 from b2stream.sandbox.demo.feeding import NOBODYS_STATION, FedStation, Feed
 from b2stream.sandbox.demo.ledger import Ledger
 from b2stream.sandbox.demo.progress import Progress
@@ -41,6 +41,7 @@ class Choices:
     given: Given
     community: str
     faults: bool
+    amnesia: bool
     keep: bool
     as_json: bool
 
@@ -99,10 +100,14 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
         )
         plan, passwords = checking.write_plan(deployment, ledger.sources(), began_s, registered)
         verdict = checking.run(plan, passwords, as_json=choices.as_json)
-        outcome.good, outcome.seconds = verdict.good, round(time.monotonic() - began, 1)
+        outcome.good = verdict.good
         outcome.check = json.loads(verdict.said) if choices.as_json else None
         if not choices.as_json:
             print_line(out, verdict.said)
+        if outcome.good:
+            _audit(deployment, feed, choices, outcome, progress_out)
+        outcome.seconds = round(time.monotonic() - began, 1)
+        if not choices.as_json:
             _conclude(deployment, feed, outcome, out, kept=choices.keep)
         finished = True
         return outcome
@@ -213,6 +218,37 @@ def _wait_until_registered(stage: Stage) -> None:
         raise NotDrained(f"the registrar: nothing moved for {STALLED_S:.0f} s, {left} events are left")
 
 
+def _audit(deployment: Deployment, feed: Feed, choices: Choices, outcome: Outcome, out: TextIO) -> None:
+    """b2stream's own word, after the independent check; with amnesia, after Kafka has forgotten everything."""
+
+    def say(line: str) -> None:
+        print_line(out, line)
+
+    def prepare() -> None:
+        settings = load(deployment.settings_file, environment={}).settings
+        signing.register(settings, deployment.directory, {one.station: one.utc_offset_h for one in feed.stations})
+        _start_programs(deployment, feed.stations)
+
+    if not auditing.is_possible(deployment):
+        say(
+            "No audit: on servers that others use, too, it would speak of their batches (`b2stream audit --station ID`)."
+        )
+        return
+    if choices.amnesia:
+        auditing.forget_everything(deployment, prepare, say)
+    example, pid = _example(deployment)
+    outcome.good = auditing.audit_and_verify(deployment, pid or example, say)
+
+
+def _example(deployment: Deployment) -> tuple[str, str]:
+    """The path of the largest data object, and its PID where there are PIDs."""
+    seen = json.loads((deployment.directory / checking.SEEN_FILE).read_text(encoding="utf-8"))
+    sizes = {path: size_bytes for path, (_, size_bytes, _) in seen["first"].items() if not path.endswith(".json")}
+    example = max(sizes, key=lambda path: sizes[path])
+    prefix = load(deployment.settings_file, environment={}).settings.first.prefix
+    return example, f"{prefix}/{id24(seen['first'][example][2])}" if deployment.addresses["handle"] else ""
+
+
 def _conclude(deployment: Deployment, feed: Feed, outcome: Outcome, out: TextIO, *, kept: bool) -> None:
     if not outcome.good:
         print_line(
@@ -230,12 +266,7 @@ def _conclude(deployment: Deployment, feed: Feed, outcome: Outcome, out: TextIO,
     objects = ", ".join(f"{len(seen[centre.role])} at {centre.name}" for centre in CENTRES)
     again = "; nothing was sent or copied a second time" if feed.new == 0 else ""
     print_line(out, f"Objects, data and manifests: {objects}{again}.\n")
-    sizes = {path: size_bytes for path, (_, size_bytes, _) in seen["first"].items() if not path.endswith(".json")}
-    example = max(sizes, key=lambda path: sizes[path])
-    pid = ""
-    if deployment.addresses["handle"]:
-        pid = (
-            f"{load(deployment.settings_file, environment={}).settings.first.prefix}/{id24(seen['first'][example][2])}"
-        )
+    example, pid = _example(deployment)
+    if pid:
         print_line(out, f"{pid} leads to {example} at {CENTRES[0].name}, as every other PID does to its own.\n")
     print_line(out, "\n".join(farewell.lines(deployment, feed.stations, example, pid, kept=kept)))
