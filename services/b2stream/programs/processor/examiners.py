@@ -5,6 +5,7 @@ the spool. So it alone leaves the process that reads the log and whose interpret
 in the middle, be tried again or hold a secret stays there.
 """
 
+import contextlib
 import queue
 import subprocess
 import sys
@@ -157,4 +158,5 @@ class _Process:
 
     def end(self) -> None:
         self._process.kill()
-        self._process.wait(_END_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel; the system waits for it later
+            self._process.wait(_END_S)
