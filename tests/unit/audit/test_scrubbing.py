@@ -120,6 +120,18 @@ def test_other_bytes_than_were_committed_are_told_at_once_and_the_next_goes_on(s
     ]
 
 
+def test_a_check_that_went_well_is_dated_at_the_centre_and_one_that_did_not_is_not(stand: Stand) -> None:
+    path = f"{FOLDER}/b"
+    committed = {"batch": "b" * 64, "path": path, "size_bytes": 100, "sha256": "0" * 64, "manifest_path": "m"}
+    stand.index.put("committed", [committed])
+    stand.scrub()
+    dates = {name: stand.store.attributes(f"{FOLDER}/{name}").values for name in ("a", "b")}
+    ((name, value),) = dates["a"].items()
+    assert name.startswith("eudat_dpm_checksum_date:")
+    assert value == ("00000000007",)
+    assert dates["b"] == {}
+
+
 def test_no_more_is_read_per_second_than_the_rate(stand: Stand) -> None:
     stand.scrub(bytes_per_s=10.0)
     assert stand.clock.now_s == pytest.approx(30.0)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from b2stream import __version__
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
+from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Poison, Retryable, Stuck
+from b2stream.handles.describing import checksum_dates
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.reannouncing import Announcer
@@ -93,6 +95,8 @@ class Scrub:
         for path, sha256, size_bytes, batch, status in list(oldest_first(self.index, self.store.centre)):
             self.pace.spend(size_bytes)
             trouble = self._trouble(path, sha256, status)
+            if not trouble and not path.endswith(MANIFEST_SUFFIX):
+                self._note_date(path)
             done = Checked(self.store.centre, path, size_bytes, trouble)
             self._tell(done, sha256, batch)
             self.checked(done)
@@ -108,6 +112,13 @@ class Scrub:
         except Stuck as error:
             return error.detail
         return "" if found == sha256 else f"its bytes hash to {found}, committed was {sha256}"
+
+    def _note_date(self, path: str) -> None:
+        """Set B2SAFE's attribute that says when each replica of a data object was last checked."""
+        present = self.store.attributes(path)
+        dates = checksum_dates(present.resources, int(self.now_s() * 1e6), present)
+        if dates:
+            self.store.set_attributes(path, dates)
 
     def _tell(self, done: Checked, sha256: str | None, batch: str | None) -> None:
         now_us = int(self.now_s() * 1e6)
