@@ -11,9 +11,15 @@ from b2stream.contracts.records import BatchCommitted
 
 
 def commit_event(
-    manifest: Manifest, pair: PlacedPair, store: ObjectStore, prefix: str, committed_at_us: int, software: str
+    manifest: Manifest,
+    pair: PlacedPair,
+    store: ObjectStore,
+    prefix: str,
+    committed_at_us: int,
+    software: str,
+    policy: str | None,
 ) -> BatchCommitted:
-    """The commit event. `prefix` is the first centre's handle prefix, `software` who says so."""
+    """The commit event. `prefix` is the first centre's handle prefix, `software` who says so, `policy` under which policies."""
     close, suffix = manifest.close, id24(manifest.close.raw_sha256)
     return BatchCommitted(
         batch=manifest.batch,
@@ -47,4 +53,5 @@ def commit_event(
         closed_at_us=manifest.log.closed_at_us,
         committed_at_us=committed_at_us,
         software=software,
+        policy=policy,
     )

@@ -8,6 +8,9 @@ from b2stream.settings.section import Section
 class General(Section):
     community: str = Field("icos", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Prefix of topics, name of AVUs.")
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
+    policies_file: str = Field(
+        "", description="TOML with copies and checks by series; empty: b2stream's own, two copies, checked once a year."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from b2stream.policies import Policies, read_policies
 from b2stream.programs.audit.findings import Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope, judge
@@ -105,9 +106,11 @@ def done(index: Index, program: str, next_offset: int) -> None:
     index.put("done", [{"program": program, "partition": 0, "next_offset": next_offset}])
 
 
-def judged(index: Index, *, grace_s: float = 900.0, second: str | None = "fzj") -> list[Finding]:
+def judged(
+    index: Index, *, grace_s: float = 900.0, second: str | None = "fzj", policies: Policies | None = None
+) -> list[Finding]:
     index.derive()
-    return judge(index, Scope("csc", second, NOW_S, grace_s))
+    return judge(index, Scope("csc", second, NOW_S, grace_s, policies or read_policies()))
 
 
 def kinds(findings: list[Finding]) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from b2stream.policies import Policies, Rule
 from b2stream.programs.audit.index import Index
 from tests.unit.audit.facts import (
     LONG_AGO_S,
@@ -39,6 +40,27 @@ def test_I7_what_was_committed_a_moment_ago_may_still_be_on_its_way() -> None:
     done(index, "replicator", 2)
     assert judged(index) == []
     assert len(judged(index, grace_s=30.0)) == 2
+
+
+def test_a_series_of_which_the_policy_wants_one_copy_is_never_unreplicated() -> None:
+    index = whole_archive(2)
+    index.run("DELETE FROM replicated")
+    done(index, "replicator", 2)
+    one_copy = Policies("rules-1", "00", (Rule(series="SE-Htm/*", copies=1), Rule(series="*")))
+    assert judged(index, policies=one_copy) == []
+    assert len(judged(index)) == 2
+
+
+def test_a_copy_that_nobody_checked_for_longer_than_the_policy_allows_is_overdue() -> None:
+    strict = Policies("rules-1", "00", (Rule(series="*", check_days=30),))
+    long_ago_s = NOW_S - 40 * 86_400
+    index = whole_archive(2, committed_s=long_ago_s)
+    index.put("checked", [{"centre": "csc", "path": path_of(0), "at_us": int((NOW_S - 86_400) * 1e6)}])
+    overdue = [("overdue", path_of(1), "csc"), ("overdue", path_of(0), "fzj"), ("overdue", path_of(1), "fzj")]
+    assert sorted(kinds(judged(index, policies=strict))) == sorted(overdue)
+    index.run("UPDATE object SET recomputed_sha256 = sha256")
+    assert judged(index, policies=strict) == [], "this very audit read them again"
+    assert judged(whole_archive(2, committed_s=long_ago_s)) == [], "a year is allowed by default"
 
 
 def test_without_a_second_centre_nothing_is_unreplicated() -> None:

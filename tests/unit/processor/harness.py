@@ -232,6 +232,7 @@ class Running:
                 "21.T1",
                 clock,
                 now_us=lambda: deployment.now_us,
+                policy="rules-1 sha256:00",
             ),
             outbox=outbox,
             undertaker=Undertaker(outbox, log, deployment.store, clock, TOPIC_ID, self.executor),

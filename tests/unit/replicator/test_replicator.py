@@ -4,6 +4,7 @@ import threading
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.contracts.partitions import partition_of
+from b2stream.policies import Policies, Rule
 from tests.replication.batches import PARTITIONS, archive
 from tests.replication.fakelog import FakeLog
 from tests.unit.replicator.stand import assert_replicated, copies, make, running
@@ -39,6 +40,19 @@ def test_I7_each_committed_batch_comes_to_the_second_centre_under_its_path_and_i
         assert partition == partition_of(key.decode(), PARTITIONS)
         assert found["ce_type"] == b"b2stream.BatchReplicated"
     assert list(second.list_staged()) == []
+
+
+def test_a_series_of_which_one_copy_is_wanted_is_not_copied_and_the_next_goes_on(
+    log: FakeLog, first: MemoryStore, second: MemoryStore
+) -> None:
+    once, twice = archive(first, 1, b"wind", "SE-Htm"), archive(first, 2, b"rain", "DE-HoH")
+    rules = (Rule(series="SE-Htm/*", copies=1), Rule(series="*"))
+    log.append(once)
+    log.append(twice)
+    with running(make(log, first, second, policies=Policies("rules-1", "00", rules))):
+        until(log.all_committed)
+    assert [event.commit.batch for event in log.replicas()] == [twice.batch]
+    assert second.describe(once.path) is None
 
 
 def test_the_manifest_is_placed_last(log: FakeLog, first: MemoryStore, second: MemoryStore) -> None:

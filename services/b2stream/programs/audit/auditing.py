@@ -9,6 +9,7 @@ from b2stream.archive.store import ObjectStore
 from b2stream.contracts import topics
 from b2stream.contracts.records import BatchClosed
 from b2stream.handles.service import HandleService
+from b2stream.policies import policies_of
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.chains import Series, follow_chains
 from b2stream.programs.audit.findings import Finding
@@ -153,7 +154,9 @@ class Auditor:
     def _judge(self) -> list[Finding]:
         self._index.derive()
         second = self._stores[1].centre if len(self._stores) > 1 else None
-        scope = Scope(self._stores[0].centre, second, self._plan.now_s(), self._plan.grace_s)
+        scope = Scope(
+            self._stores[0].centre, second, self._plan.now_s(), self._plan.grace_s, policies_of(self._settings)
+        )
         found = judge(self._index, scope)
         if self._plan.handles is not None:
             found += judge_pids(self._index, self._settings.first.prefix, scope)

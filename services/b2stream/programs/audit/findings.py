@@ -18,6 +18,7 @@ class Kind(StrEnum):
     UNREPLICATED = "unreplicated"  # the replicator is past the commit event, and there is no second copy
     UNANNOUNCED = "unannounced"  # a manifest is in place, and no commit event names its batch
     UNARCHIVED = "unarchived"  # a close that the processors passed, without commit event, letter or superseding batch
+    OVERDUE = "overdue"  # a copy that nobody has checked for longer than the policy allows
     REFUSED = "refused"  # a dead letter that nothing has resolved
     FORGED = "forged"  # a signature that does not hold
     UNREGISTERED = "unregistered"  # the registrar is past the commit event, and there is no PID record

@@ -74,7 +74,7 @@ _DERIVED = (
     "WHERE o.status = 'good' AND o.size_bytes = e.size_bytes AND o.sha256 = e.sha256 "
     "AND (o.recomputed_sha256 IS NULL OR o.recomputed_sha256 = e.sha256) GROUP BY e.batch, o.centre HAVING count(*) = 2",
 )
-_LOG_TABLES = ("committed", "replicated", "superseded", "link", "close", "letter", "unproven")
+_LOG_TABLES = ("committed", "replicated", "superseded", "link", "close", "letter", "checked", "unproven")
 _CACHE_KIB = 32 * 1024
 
 

@@ -4,9 +4,10 @@ An object is expected where a commit event names it, or, where no event names it
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from b2stream.batches.paths import MANIFEST_SUFFIX
+from b2stream.policies import Policies, read_policies
 from b2stream.programs.audit.findings import Finding, Kind
 from b2stream.programs.audit.index import Index
 
@@ -21,6 +22,7 @@ class Scope:
     second: str | None
     now_s: float
     grace_s: float
+    policies: Policies = field(default_factory=read_policies)
 
     @property
     def centres(self) -> list[str]:
@@ -105,7 +107,24 @@ def unreplicated(index: Index, scope: Scope) -> Iterator[Finding]:
         "AND NOT EXISTS (SELECT 1 FROM replicated r WHERE r.batch = c.batch AND r.centre = :centre)"
     )
     for row in index.rows(query, centre=scope.second, settled_us=scope.settled_us):
+        if scope.policies.rule(row["station"], row["series"]).copies < 2:
+            continue
         yield Finding(Kind.UNREPLICATED, row["path"], scope.second, row["batch"], "no replica event names it")
+
+
+def overdue(index: Index, scope: Scope) -> Iterator[Finding]:
+    """Copies of data objects that were committed, or checked last, longer ago than the policy of their series allows."""
+    query = (
+        "SELECT c.station, c.series, c.batch, c.path, o.centre, max(c.appended_at_us, coalesce(k.at_us, 0)) AS at_us "
+        "FROM committed c JOIN object o ON o.path = c.path LEFT JOIN checked k ON k.centre = o.centre AND k.path = o.path "
+        "WHERE o.recomputed_sha256 IS NULL"
+    )
+    for row in index.rows(query):
+        days = (scope.now_s - row["at_us"] / 1e6) / 86_400
+        allowed = scope.policies.rule(row["station"], row["series"]).check_days
+        if days > allowed:
+            detail = f"checked {days:.0f} days ago, {scope.policies.id} allows {allowed}: `b2stream scrub`"
+            yield Finding(Kind.OVERDUE, row["path"], row["centre"], row["batch"], detail)
 
 
 def unannounced(index: Index, scope: Scope) -> Iterator[Finding]:
@@ -160,6 +179,7 @@ JUDGES: tuple[Judge, ...] = (
     unaccounted,
     debris,
     unreplicated,
+    overdue,
     unannounced,
     unarchived,
     refused,

@@ -22,6 +22,7 @@ from b2stream.contracts.records import (
     BatchRepeated,
     BatchReplicated,
     CoverageStarted,
+    ObjectEvent,
 )
 from b2stream.errors import LostOffsets, Poison, Retryable
 from b2stream.kafka import Consumer
@@ -29,6 +30,7 @@ from b2stream.kafka.admin import Admin
 from b2stream.programs.audit.index import Index
 from b2stream.settings import Settings
 
+FIXITY_CHECK = "fixity check"
 _CLIENT_ID = "b2stream-audit"
 _POLL_S = 0.5
 _SILENT_S = 60.0
@@ -107,10 +109,11 @@ class Log:
         index.keep()
 
     def read_commits(self, index: Index) -> None:
-        """Write down the commit events alone."""
-        for message in self.messages(topics.COMMITS):
-            with contextlib.suppress(Poison):
-                self._commit(index, message)
+        """Write down the commit events, and when objects were checked; nothing else."""
+        for topic, take in ((topics.COMMITS, self._commit), (topics.EVENTS, self._event)):
+            for message in self.messages(topic):
+                with contextlib.suppress(Poison):
+                    take(index, message)
 
     def messages(self, topic: topics.Topic) -> Iterator[LogMessage]:
         """Everything in a topic up to the fixed ends, in order within each partition."""
@@ -170,6 +173,10 @@ class Log:
         if framed.schema.name == BatchRepeated.SCHEMA:
             value = json.loads(BatchRepeated.from_framed(framed).close)
             _link(index, BatchClosed.from_json(value, value.pop("signature", None)), "repeat")
+        elif framed.schema.name == ObjectEvent.SCHEMA:
+            event = ObjectEvent.from_framed(framed)
+            if event.event == FIXITY_CHECK:
+                index.put("checked", [{"centre": event.centre, "path": event.path, "at_us": event.at_us}])
         elif framed.schema.name == CoverageStarted.SCHEMA:
             started = CoverageStarted.from_framed(framed)
             if started.append_time_us is not None and started.offset > 0:

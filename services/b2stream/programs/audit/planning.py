@@ -23,6 +23,7 @@ _BY_ITSELF = {
     Kind.GAP: "nothing in the archive or the log fills it: ask the station",
     Kind.BROKEN_CHAIN: "it is evidence: compare with the station's journal",
     Kind.FORGED: "it is evidence: nobody touches it",
+    Kind.OVERDUE: "`b2stream scrub` checks it",
     Kind.EXTRA: "nothing is removed that b2stream did not put there as staging",
     Kind.UNCOMMITTED: "the processors commit it when they read its close again",
 }

@@ -9,6 +9,7 @@ import click
 from b2stream.errors import Retryable
 from b2stream.kafka import Producer
 from b2stream.logs import configure
+from b2stream.policies import policies_of
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
 from b2stream.programs.audit.index import Index
@@ -56,7 +57,14 @@ def run(settings: Settings, station: str = "", everything: bool = False) -> tupl
     with Index() as index, Counting() as counting:
         is_wanted = _without_event(settings, index) if not everything else lambda path: True
         try:
-            found = reannounce(first, announcer, prefix=settings.first.prefix, folder=station, is_wanted=is_wanted)
+            found = reannounce(
+                first,
+                announcer,
+                prefix=settings.first.prefix,
+                policy=policies_of(settings).label,
+                folder=station,
+                is_wanted=is_wanted,
+            )
             for each in found:
                 counting.more("manifests", 1)
                 if each.trouble:

@@ -71,6 +71,7 @@ def reannounce(
     announcer: Announcer,
     *,
     prefix: str = "",
+    policy: str | None = None,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
     now_s: Callable[[], float] = time.time,
@@ -84,7 +85,7 @@ def reannounce(
     with ThreadPoolExecutor(_THREADS, "manifests") as threads:
         while page := list(islice(wanted, _AT_ONCE)):
             now_us = int(now_s() * 1e6)
-            found = list(threads.map(lambda path, at_us=now_us: _event(store, path, prefix, at_us), page))
+            found = list(threads.map(lambda path, at_us=now_us: _event(store, path, prefix, at_us, policy), page))
             events = [event for event in found if isinstance(event, BatchCommitted)]
             events.sort(key=lambda event: (event.station, event.series, event.series_number))
             waiting = [announcer.announce(event) for event in events]
@@ -94,7 +95,9 @@ def reannounce(
             yield from (each for each in found if isinstance(each, Announced))
 
 
-def _event(store: ObjectStore, manifest_path: str, prefix: str, now_us: int) -> BatchCommitted | Announced:
+def _event(
+    store: ObjectStore, manifest_path: str, prefix: str, now_us: int, policy: str | None
+) -> BatchCommitted | Announced:
     """The commit event, if manifest and data object are what they say."""
     path = manifest_path.removesuffix(MANIFEST_SUFFIX)
     try:
@@ -117,4 +120,4 @@ def _event(store: ObjectStore, manifest_path: str, prefix: str, now_us: int) -> 
                 raise DamagedObject(f"{placed.path} is not what its manifest says")
     except (DamagedObject, MissingObject) as error:
         return Announced(manifest_path, trouble=str(error))
-    return commit_event(manifest, pair, store, prefix, now_us, SOFTWARE)
+    return commit_event(manifest, pair, store, prefix, now_us, SOFTWARE, policy)

@@ -11,6 +11,7 @@ from b2stream.archive.waiting import StoppableClock
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.kafka import Producer
 from b2stream.logs import configure
+from b2stream.policies import policies_of
 from b2stream.programs.audit.auditing import GRACE_S, Plan
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
@@ -112,6 +113,7 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         announcer,
         StoppableClock(),
         prefix=settings.first.prefix,
+        policy=policies_of(settings).label,
         register=register if registered is not None else None,
     )
     try:

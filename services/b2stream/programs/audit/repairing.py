@@ -108,6 +108,7 @@ class Repair:
             first,
             self.announcer,
             prefix=self.prefix,
+            policy=self.policy,
             folder=folder,
             is_wanted=lambda path: path == act.path,
             now_s=self.now_s,

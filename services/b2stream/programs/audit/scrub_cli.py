@@ -18,6 +18,7 @@ from b2stream.errors import Retryable
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
+from b2stream.policies import policies_of
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
@@ -25,7 +26,7 @@ from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.reannouncing import Announcer
-from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub, note_checks
+from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -91,6 +92,7 @@ def run(
 ) -> Iterator[Checked]:
     """One pass over the centres; each object as it was read. Raises Retryable, ConfigurationError."""
     framing, clock = framing_from(settings), StoppableClock(stopping)
+    policy = policies_of(settings).label
     stores = open_centres(settings, centre)
     producer = Producer(settings.kafka, "b2stream-scrub")
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
@@ -106,12 +108,11 @@ def run(
             topics_log = Log(settings, framing)
             topics_log.fix_ends()
             topics_log.read_commits(index)
-            note_checks(index, topics_log, framing)
             health.ready()
             for store in stores:
                 walking.list_centre(index, store, 1, station)
                 index.derive()
-                scrubbing = Scrub(store, index, announcer, Pace(rate_mb_s * _MB, clock), _who())
+                scrubbing = Scrub(store, index, announcer, Pace(rate_mb_s * _MB, clock), _who(), policy)
                 for number, checked in enumerate(scrubbing.run(), start=1):
                     _count(checked, store)
                     counting.more("objects", 1)

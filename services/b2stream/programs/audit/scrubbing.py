@@ -13,16 +13,14 @@ from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts import topics
-from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import Poison, Retryable, Stuck
+from b2stream.errors import Retryable, Stuck
 from b2stream.handles.describing import checksum_dates
 from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.log import FIXITY_CHECK
 from b2stream.programs.audit.reannouncing import Announcer
 
 SOFTWARE = f"b2stream-scrub {__version__}"
-FIXITY_CHECK = "fixity check"
 _LONGEST_PAUSE_S = 60.0
 
 
@@ -50,20 +48,6 @@ class Pace:
         self._free_at_s = max(self._free_at_s, now_s) + size_bytes / self._bytes_per_s
         while (left_s := self._free_at_s - self._clock.monotonic()) > 0:
             self._clock.sleep(min(left_s, _LONGEST_PAUSE_S))
-
-
-def note_checks(index: Index, log: Log, framing: Framing) -> None:
-    """Write down when each object was last looked at, as the log says."""
-    for message in log.messages(topics.EVENTS):
-        try:
-            framed = framing.unframe(message.value)
-            if framed.schema.name != ObjectEvent.SCHEMA:
-                continue
-            event = ObjectEvent.from_framed(framed)
-        except Poison:
-            continue
-        if event.event == FIXITY_CHECK:
-            index.put("checked", [{"centre": event.centre, "path": event.path, "at_us": event.at_us}])
 
 
 def oldest_first(index: Index, centre: str) -> Iterator[tuple[str, str | None, int, str | None, str]]:

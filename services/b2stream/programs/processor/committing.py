@@ -78,6 +78,7 @@ class Committer:
     clock: Clock
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     writer: Writer = field(default_factory=Writer)
+    policy: str | None = None
 
     def commit(self, closed: ClosedBatch) -> Committed:
         """Bring it into place. Raises Retryable, Stuck, Poison (a hole, or a close that is not true) or Fatal."""
@@ -147,7 +148,7 @@ class Committer:
     ) -> Committed:
         manifest, summary = self._manifest(closed, pair, ours)
         return Committed(
-            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), SOFTWARE),
+            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), SOFTWARE, self.policy),
             aggregate_of(manifest, summary),
             self._repeated(closed, manifest),
             was_there or pair.other_manifest is not None,

@@ -17,6 +17,7 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.errors import B2streamError
 from b2stream.kafka import Producer, read_range
 from b2stream.kafka.admin import TopicFacts
+from b2stream.policies import policies_of
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
@@ -107,7 +108,16 @@ def put_together(
     log = OnceMore(reread, framing, settings.kafka.partitions)
     stations = KnownStations.of(settings, framing, "b2stream-processor")
     processor = Processor(
-        committer=Committer(store, framing, examiner, facts.topic_id, settings.first.prefix, clock, writer=writer),
+        committer=Committer(
+            store,
+            framing,
+            examiner,
+            facts.topic_id,
+            settings.first.prefix,
+            clock,
+            writer=writer,
+            policy=policies_of(settings).label,
+        ),
         outbox=outbox,
         undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying, writer),
         log=log,

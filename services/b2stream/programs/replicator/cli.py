@@ -15,6 +15,7 @@ from b2stream.kafka.admin import Admin
 from b2stream.kafka.agreement import agreed_topic
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
+from b2stream.policies import policies_of
 from b2stream.programs.replicator.events import Events
 from b2stream.programs.replicator.replicator import Replicator
 from b2stream.registry import framing_from
@@ -77,6 +78,7 @@ def _replicate(
         events,
         first,
         second,
+        policies=policies_of(settings),
         copies_in_flight=settings.replicator.copies_in_flight,
         grace_s=settings.replicator.grace_s,
         outage_ready_s=settings.replicator.outage_ready_s,

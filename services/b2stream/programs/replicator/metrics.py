@@ -24,7 +24,7 @@ COPIED_BYTES = Counter("b2stream_replicator_copied_bytes_total", "Bytes of objec
 COPIED_OBJECTS = Counter("b2stream_replicator_copied_objects_total", "Objects placed at the second centre.")
 BATCHES = Counter(
     "b2stream_replicator_batches_total",
-    "Commit events done with, by outcome: copied, already_there, dead_letter.",
+    "Commit events done with, by outcome: copied, already_there, one_copy_wanted, dead_letter.",
     ["outcome"],
 )
 DEBRIS = Counter(

@@ -10,6 +10,7 @@ from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import MissingObject, Poison
 from b2stream.monitoring import Health
+from b2stream.policies import Policies, read_policies
 from b2stream.programs.replicator import metrics
 from b2stream.programs.replicator.copying import SOURCE_MISSING, BatchCopy, Copied, SourceHealth
 from b2stream.programs.replicator.events import Events
@@ -34,6 +35,7 @@ class Replicator:
         first: ObjectStore,
         second: ObjectStore,
         *,
+        policies: Policies | None = None,
         copies_in_flight: int = 4,
         grace_s: float = 20.0,
         health: Health | None = None,
@@ -46,7 +48,7 @@ class Replicator:
         self._loop = Loop(
             reader,
             publisher,
-            CopyJob(first, second, events, stopping, giving_up),
+            CopyJob(first, second, events, policies or read_policies(), stopping, giving_up),
             words=Words(
                 program="replicator",
                 a_try="a copy",
@@ -84,12 +86,14 @@ class CopyJob:
         first: ObjectStore,
         second: ObjectStore,
         events: Events,
+        policies: Policies,
         stopping: threading.Event,
         giving_up: threading.Event,
     ) -> None:
         self._first = first
         self._second = second
         self._events = events
+        self._policies = policies
         self._clock = StoppableClock(stopping)
         self._giving_up = giving_up
         self._writer = Writer(metrics.DEBRIS.inc)
@@ -103,6 +107,8 @@ class CopyJob:
 
     def try_once(self, work: Work) -> Done:
         commit = self._events.commit(work.message)
+        if self._policies.rule(commit.station, commit.series).copies < 2:
+            return Done(None, "one_copy_wanted")
         if work.task is None:
             work.task = BatchCopy(
                 commit,

@@ -1,0 +1,82 @@
+"""Policies: for each series how many copies there are and how often they are checked. One small file, versioned by its id and its hash.
+
+Every commit event names the policy under which the batch was archived; replicator, scrub and audit obey the file that they are given.
+"""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from b2stream.errors import ConfigurationError
+from b2stream.settings import Settings
+
+OWN_FILE = Path(__file__).with_name("policies.toml")
+
+
+class Rule(BaseModel):
+    """What is done with the series that fit `series`, a pattern of `station/series`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    series: str
+    copies: int = Field(default=2, ge=1, le=2)
+    check_days: int = Field(default=365, ge=1)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")
+    rules: list[Rule] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The rules of one file. `label` is how events name it: its id and the SHA-256 of its bytes."""
+
+    id: str
+    sha256: str
+    rules: tuple[Rule, ...]
+
+    @property
+    def label(self) -> str:
+        return f"{self.id} sha256:{self.sha256}"
+
+    def rule(self, station: str, series: str) -> Rule:
+        """The first rule that fits. Raises ConfigurationError where none does."""
+        for rule in self.rules:
+            if fnmatchcase(f"{station}/{series}", rule.series):
+                return rule
+        raise ConfigurationError(
+            f'policies {self.id} say nothing of {station}/{series}: end with a rule for series = "*"'
+        )
+
+
+def read_policies(file: str | Path = "") -> Policies:
+    """The policies of a file, or b2stream's own. Raises ConfigurationError, which names file and field."""
+    path = Path(file) if file else OWN_FILE
+    try:
+        content = path.read_bytes()
+        found = _File.model_validate(tomllib.loads(content.decode("utf-8")))
+    except OSError as error:
+        raise ConfigurationError(f"general.policies_file {path}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"general.policies_file {path}: {field}: {first['msg']}") from error
+    except ValueError as error:  # not UTF-8, or no TOML: both say where
+        raise ConfigurationError(f"general.policies_file {path}: {error}") from error
+    if found.rules[-1].series != "*":
+        raise ConfigurationError(
+            f'general.policies_file {path}: the last rule is for series = "*", so that none is left out'
+        )
+    return Policies(found.id, hashlib.sha256(content).hexdigest(), tuple(found.rules))
+
+
+def policies_of(settings: Settings) -> Policies:
+    """The policies of a deployment. Raises ConfigurationError."""
+    return read_policies(settings.general.policies_file)
