@@ -13,6 +13,7 @@ _COMMANDS = {
     "audit": ("b2stream.programs.audit.cli:audit", "Compare centres, log and chains; name what is wrong."),
     "config": ("b2stream.commands.config:config", "Show every setting and where it came from."),
     "demo": ("b2stream.sandbox.demo.cli:demo", "Carry station files through the whole chain, and check the result."),
+    "evidence": ("b2stream.programs.audit.evidence_cli:evidence", "Write a year's evidence for an auditor."),
     "follow": ("b2stream.reader.cli:follow", "Print commit events as they come."),
     "gateway": ("b2stream.programs.gateway.cli:gateway", "Publish a station's files."),
     "inspect": ("b2stream.programs.gateway.inspect:inspect", "Say what the gateway would make of a file."),

@@ -1,7 +1,13 @@
 """`b2stream scrub` on an archive of real programs: a flipped bit is found, told, and looked at last the next time."""
 
+import json
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
+from click.testing import CliRunner
+
+from b2stream.programs.audit.evidence_cli import evidence
 from b2stream.programs.audit.scrub_cli import run
 from tests.integration.audit.archive import RestingArchive
 
@@ -21,3 +27,14 @@ def test_scrub_finds_bit_rot_and_goes_on_where_it_stopped(archive: RestingArchiv
     told = [event for event in archive.object_events() if event.at_us >= began_us]
     assert len(told) == len(first) + len(rest)
     assert {(event.path, event.centre) for event in told if event.outcome == "fail"} == {(path, "fzj")}
+
+
+def test_a_year_s_evidence_of_an_archive_that_is_whole(archive: RestingArchive, tmp_path: Path) -> None:
+    config, folder = str(archive.deployment.settings_file), tmp_path / "evidence"
+    year = str(datetime.now(UTC).year)
+    words = ["--year", year, "--to", str(folder), "--config", config, "--grace-s", "0"]
+    done = CliRunner().invoke(evidence, words)
+    assert done.exit_code == 0, done.output
+    counts = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
+    assert sum(each["batches"] for each in counts["stations"].values()) == len(archive.data_objects())
+    assert CliRunner().invoke(evidence, words).exit_code != 0, "evidence is never written over"

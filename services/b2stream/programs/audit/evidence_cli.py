@@ -1,0 +1,80 @@
+"""`b2stream evidence`: a year's bundle for an auditor of the archive."""
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from b2stream.contracts import topics
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
+from b2stream.errors import ConfigurationError, Poison, Retryable
+from b2stream.logs import configure
+from b2stream.policies import OWN_FILE
+from b2stream.programs.audit.auditing import GRACE_S, Plan
+from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
+from b2stream.programs.audit.cli import run
+from b2stream.programs.audit.evidence import Year, write_bundle
+from b2stream.programs.audit.log import Log
+from b2stream.registry import framing_from
+from b2stream.settings import Settings, load
+from b2stream.stations.keys import load_key
+
+
+@click.command()
+@click.option("--year", type=click.IntRange(1970, 9998), required=True, help="Calendar year, UTC.")
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder for the bundle; else evidence-YEAR.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), help="Ed25519 key that signs the index (`b2stream station keygen`)."
+)
+@click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
+@click.option("--recompute", is_flag=True, help="Let the centres read every object again.")
+@click.option("--grace-s", default=GRACE_S, show_default=True, help="What is younger may still be on its way, seconds.")
+def evidence(
+    year: int, folder: Path | None, key: Path | None, file: str | None, recompute: bool, grace_s: float
+) -> None:
+    """Write what proves a year's archive: audit, fixity checks, counts, policies and software, with a signed index.
+
+    Exit codes: 0 written, and the audit found nothing; 1 written, and it found something; 3 Kafka or a centre does not answer,
+    4 wrong configuration.
+    """
+    settings = load(file).settings
+    configure(settings.general.log_format, "warning")
+    folder = folder or Path(f"evidence-{year}")
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigurationError(f"{folder} is not empty: evidence is never written over")
+    private = load_key(key) if key is not None else None
+    try:
+        report = run(settings, Plan(recompute=recompute, grace_s=grace_s))
+        told = _year(settings, year)
+    except Retryable as error:
+        click.echo(f"b2stream: {error}", err=True)
+        sys.exit(EXIT_UNREACHABLE)
+    policies = Path(settings.general.policies_file) if settings.general.policies_file else OWN_FILE
+    for path in write_bundle(folder, told, report.to_json(), policies, private):
+        click.echo(str(path))
+    sys.exit(EXIT_FINDING if report.findings else 0)
+
+
+def _year(settings: Settings, number: int) -> Year:
+    """What the log says of a year. Raises Retryable."""
+    framing, year = framing_from(settings), Year(number)
+    log = Log(settings, framing)
+    log.fix_ends()
+    for message in log.messages(topics.COMMITS):
+        with contextlib.suppress(Poison):
+            year.committed(BatchCommitted.from_framed(framing.unframe(message.value)))
+    for message in log.messages(topics.REPLICAS):
+        with contextlib.suppress(Poison):
+            year.replicated(BatchReplicated.from_framed(framing.unframe(message.value)))
+    for message in log.messages(topics.EVENTS):
+        with contextlib.suppress(Poison):
+            _take(year, framing, message.value)
+    return year
+
+
+def _take(year: Year, framing: Framing, value: bytes | None) -> None:
+    framed = framing.unframe(value)
+    if framed.schema.name == ObjectEvent.SCHEMA:
+        year.told(ObjectEvent.from_framed(framed))

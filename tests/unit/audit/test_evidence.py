@@ -1,0 +1,97 @@
+"""A year's evidence: what is counted, and an index that tells any later change."""
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from b2stream.contracts.canonical import from_iso_utc
+from b2stream.policies import OWN_FILE
+from b2stream.programs.audit.evidence import INDEX, SIGNATURE, SIGNED_PREFIX, SUPPORTS, Year, write_bundle
+from tests.unit.batches.test_history import COMMIT, REPLICA, event
+
+IN_2026 = from_iso_utc("2026-12-31T23:59:59.999999Z")
+IN_2027 = from_iso_utc("2027-01-01T00:00:00.000000Z")
+KEY = Ed25519PrivateKey.from_private_bytes(b"e" * 32)
+
+
+def year_2026() -> Year:
+    year = Year(2026)
+    first = replace(COMMIT, committed_at_us=IN_2026)
+    for one in (
+        first,
+        first,
+        replace(first, batch="b" * 64, rows=5),
+        replace(first, batch="c" * 64, committed_at_us=IN_2027),
+    ):
+        year.committed(one)
+    for copy in (replace(REPLICA, replicated_at_us=IN_2026), replace(REPLICA, replicated_at_us=IN_2027)):
+        year.replicated(copy)
+    for told in (event(IN_2026), event(IN_2026, "fail"), event(IN_2027, "fail")):
+        year.told(told)
+    return year
+
+
+def test_each_batch_of_the_year_counts_once_and_those_of_the_next_year_do_not() -> None:
+    counts = year_2026().counts()
+    assert counts["stations"] == {
+        COMMIT.station: {"batches": 2, "rows": COMMIT.rows + 5, "bytes": 2 * COMMIT.size_bytes}
+    }
+    assert counts["copies"] == {"fzj": 1}
+    assert counts["policies"] == {COMMIT.policy: 2}
+
+
+def test_checks_are_counted_by_centre_and_outcome_and_each_failure_is_listed() -> None:
+    fixity = year_2026().fixity()
+    assert [(row["outcome"], row["objects"]) for row in fixity["events"]] == [("fail", 1), ("success", 1)]
+    assert [failure["path"] for failure in fixity["failures"]] == [COMMIT.path]
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    write_bundle(tmp_path, year_2026(), {"findings": []}, OWN_FILE, KEY)
+    return tmp_path
+
+
+def verified(folder: Path) -> bool:
+    """Whether the bundle is what was signed."""
+    content = (folder / INDEX).read_bytes()
+    signed = json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signed["public_key"]))
+    try:
+        key.verify(base64.b64decode(signed["signature"]), SIGNED_PREFIX + content)
+    except InvalidSignature:
+        return False
+    entries = json.loads(content)["files"]
+    return all(hashlib.sha256((folder / each["name"]).read_bytes()).hexdigest() == each["sha256"] for each in entries)
+
+
+def test_the_signed_index_names_every_file_and_what_it_supports(bundle: Path) -> None:
+    assert verified(bundle)
+    entries = {
+        each["name"]: each["supports"] for each in json.loads((bundle / INDEX).read_text(encoding="utf-8"))["files"]
+    }
+    assert entries == SUPPORTS
+    assert {path.name for path in bundle.iterdir()} == {*SUPPORTS, INDEX, SIGNATURE}
+
+
+@pytest.mark.parametrize("name", [*SUPPORTS, INDEX])
+def test_any_later_change_is_told(bundle: Path, name: str) -> None:
+    (bundle / name).write_bytes((bundle / name).read_bytes().replace(b"2026", b"2025") + b" ")
+    assert not verified(bundle)
+
+
+def test_a_bundle_is_never_written_over(bundle: Path) -> None:
+    with pytest.raises(FileExistsError):
+        write_bundle(bundle, year_2026(), {"findings": []}, OWN_FILE, None)
+
+
+def test_each_requirement_that_a_file_supports_is_explained() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "trust.md").read_text(encoding="utf-8")
+    for requirement in {each for supported in SUPPORTS.values() for each in supported}:
+        assert f"| {requirement} " in text
