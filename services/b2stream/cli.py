@@ -10,6 +10,7 @@ from b2stream import __version__
 from b2stream.errors import B2streamError, ConfigurationError
 
 _COMMANDS = {
+    "archive-provenance": ("b2stream.programs.audit.daily_cli:command", "Archive what happened to objects on a day."),
     "audit": ("b2stream.programs.audit.cli:audit", "Compare centres, log and chains; name what is wrong."),
     "config": ("b2stream.commands.config:config", "Show every setting and where it came from."),
     "demo": ("b2stream.sandbox.demo.cli:demo", "Carry station files through the whole chain, and check the result."),

@@ -9,7 +9,6 @@ from irods.session import iRODSSession
 
 from b2stream.archive.location import parse_location
 from b2stream.batches.identity import irods_checksum
-from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.handles.opening import open_handles
@@ -44,8 +43,7 @@ class RestingArchive:
         """What was told of objects up to now, by partition in order."""
         log = Log(self.settings, Framing())
         log.fix_ends()
-        framed = [Framing().unframe(message.value) for message in log.messages(topics.EVENTS)]
-        return [ObjectEvent.from_framed(each) for each in framed if each.schema.name == ObjectEvent.SCHEMA]
+        return list(log.object_events())
 
     @property
     def registers(self) -> bool:

@@ -1,15 +1,11 @@
 """`b2stream evidence`: a year's bundle for an auditor of the archive."""
 
-import contextlib
 import sys
 from pathlib import Path
 
 import click
 
-from b2stream.contracts import topics
-from b2stream.contracts.framing import Framing
-from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
-from b2stream.errors import ConfigurationError, Poison, Retryable
+from b2stream.errors import ConfigurationError, Retryable
 from b2stream.logs import configure
 from b2stream.policies import OWN_FILE
 from b2stream.programs.audit.auditing import GRACE_S, Plan
@@ -59,22 +55,12 @@ def evidence(
 
 def _year(settings: Settings, number: int) -> Year:
     """What the log says of a year. Raises Retryable."""
-    framing, year = framing_from(settings), Year(number)
-    log = Log(settings, framing)
+    year, log = Year(number), Log(settings, framing_from(settings))
     log.fix_ends()
-    for message in log.messages(topics.COMMITS):
-        with contextlib.suppress(Poison):
-            year.committed(BatchCommitted.from_framed(framing.unframe(message.value)))
-    for message in log.messages(topics.REPLICAS):
-        with contextlib.suppress(Poison):
-            year.replicated(BatchReplicated.from_framed(framing.unframe(message.value)))
-    for message in log.messages(topics.EVENTS):
-        with contextlib.suppress(Poison):
-            _take(year, framing, message.value)
+    for commit in log.commits():
+        year.committed(commit)
+    for replica in log.replicas():
+        year.replicated(replica)
+    for event in log.object_events():
+        year.told(event)
     return year
-
-
-def _take(year: Year, framing: Framing, value: bytes | None) -> None:
-    framed = framing.unframe(value)
-    if framed.schema.name == ObjectEvent.SCHEMA:
-        year.told(ObjectEvent.from_framed(framed))

@@ -13,7 +13,7 @@ from typing import Any
 
 from b2stream.batches.manifest import batch_of, paths_of
 from b2stream.contracts import topics
-from b2stream.contracts.framing import Framing
+from b2stream.contracts.framing import Framed, Framing
 from b2stream.contracts.letters import read_letter
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import (
@@ -114,6 +114,30 @@ class Log:
             for message in self.messages(topic):
                 with contextlib.suppress(Poison):
                     take(index, message)
+
+    def commits(self) -> Iterator[BatchCommitted]:
+        """Every commit event, those of a station in order. What cannot be read has a letter of its own, and is passed over."""
+        for framed in self._framed(topics.COMMITS):
+            with contextlib.suppress(Poison):
+                yield BatchCommitted.from_framed(framed)
+
+    def replicas(self) -> Iterator[BatchReplicated]:
+        """Every replica event."""
+        for framed in self._framed(topics.REPLICAS):
+            with contextlib.suppress(Poison):
+                yield BatchReplicated.from_framed(framed)
+
+    def object_events(self) -> Iterator[ObjectEvent]:
+        """What was done to objects after their commit."""
+        for framed in self._framed(topics.EVENTS):
+            if framed.schema.name == ObjectEvent.SCHEMA:
+                with contextlib.suppress(Poison):
+                    yield ObjectEvent.from_framed(framed)
+
+    def _framed(self, topic: topics.Topic) -> Iterator[Framed]:
+        for message in self.messages(topic):
+            with contextlib.suppress(Poison):
+                yield self._framing.unframe(message.value)
 
     def messages(self, topic: topics.Topic) -> Iterator[LogMessage]:
         """Everything in a topic up to the fixed ends, in order within each partition."""

@@ -10,10 +10,9 @@ import click
 from b2stream.archive.store import ObjectStore
 from b2stream.batches.history import history, joined
 from b2stream.batches.manifest import read_manifest
-from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import DamagedObject, MissingObject, Poison, Retryable
+from b2stream.errors import DamagedObject, MissingObject, Retryable
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_UNREACHABLE
@@ -84,14 +83,4 @@ def _of_manifest(stores: list[ObjectStore], subject: Subject) -> dict[str, Any]:
 def _events_of(subject: Subject, settings: Settings, framing: Framing) -> list[ObjectEvent]:
     log = Log(settings, framing)
     log.fix_ends()
-    found = []
-    for message in log.messages(topics.EVENTS):
-        try:
-            framed = framing.unframe(message.value)
-            if framed.schema.name == ObjectEvent.SCHEMA:
-                event = ObjectEvent.from_framed(framed)
-                if event.path in (subject.path, subject.manifest_path):
-                    found.append(event)
-        except Poison:
-            continue
-    return found
+    return [event for event in log.object_events() if event.path in (subject.path, subject.manifest_path)]

@@ -1,15 +1,12 @@
 """What someone wants verified: a PID, a path, or a batch, and the commit event that speaks of it."""
 
-import contextlib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from b2stream.batches.paths import MANIFEST_SUFFIX
-from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
-from b2stream.errors import B2streamError, Poison
+from b2stream.errors import B2streamError
 from b2stream.programs.audit.log import Log
 from b2stream.settings import Settings
 
@@ -56,28 +53,19 @@ def find_subject(what: str, settings: Settings, framing: Framing) -> Subject:
     log = Log(settings, framing)
     log.fix_ends()
     # The earliest event of a batch decides; of two batches with one PID the first one's location stays.
-    found = next((event for event in _commits(log, framing) if is_it(event)), None)
+    found = next((event for event in log.commits() if is_it(event)), None)
     if found is None:
         if pid or batch:
             raise NotFound(what)
         return Subject(path)  # the manifest alone must do: the log may have been lost
-    places = frozenset(event.url for event in _commits(log, framing) if event.id24 == found.id24)
-    return Subject(found.path, found, _replica_of(log, framing, found), pid[1] if pid else found.pid, places)
+    places = frozenset(event.url for event in log.commits() if event.id24 == found.id24)
+    return Subject(found.path, found, _replica_of(log, found), pid[1] if pid else found.pid, places)
 
 
-def _commits(log: Log, framing: Framing) -> Iterator[BatchCommitted]:
-    for message in log.messages(topics.COMMITS):
-        with contextlib.suppress(Poison):
-            yield BatchCommitted.from_framed(framing.unframe(message.value))
-
-
-def _replica_of(log: Log, framing: Framing, commit: BatchCommitted) -> BatchReplicated | None:
+def _replica_of(log: Log, commit: BatchCommitted) -> BatchReplicated | None:
+    """The latest replica event of a batch."""
     found = None
-    for message in log.messages(topics.REPLICAS):
-        try:
-            event = BatchReplicated.from_framed(framing.unframe(message.value))
-        except Poison:
-            continue
-        if event.commit.batch == commit.batch:
-            found = event
+    for replica in log.replicas():
+        if replica.commit.batch == commit.batch:
+            found = replica
     return found
