@@ -26,7 +26,7 @@ demo: $(READY)  ## Carry simulated station files through the whole chain, break 
 
 test: $(READY)  ## Run lint, types and every test that CI runs.
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m tests
 
 faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them).
 	@B2STREAM_FAULTS=all $(BIN)/python -m pytest tests/faults
