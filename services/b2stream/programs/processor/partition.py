@@ -18,10 +18,11 @@ class WaitingClose:
 
 @dataclass(slots=True, eq=False)
 class Partition:
-    """State of one owned partition. A rebalance throws all of it away; the log and the archive have everything."""
+    """State of one owned partition, read from `start_offset`. A rebalance throws it away; the log and the archive have everything."""
 
     number: int
     generation: int
+    start_offset: int
     next_offset: int
     frontier: OffsetFrontier
     assembler: Assembler = field(default_factory=Assembler)

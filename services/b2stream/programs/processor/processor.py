@@ -105,7 +105,7 @@ class Processor:
     def assigned(self, number: int, next_offset: int) -> None:
         """This process owns the partition from now on, and reads it from `next_offset`."""
         frontier = OffsetFrontier(next_offset)
-        self.partitions[number] = Partition(number, self._ownership.generation, next_offset, frontier)
+        self.partitions[number] = Partition(number, self._ownership.generation, next_offset, next_offset, frontier)
 
     def revoked(self) -> None:
         """All partitions are taken away. Uploads finish; nothing of the old generation is acknowledged, retried or dead-lettered."""
@@ -248,9 +248,8 @@ class Processor:
             if frontier == partition.committed_offset or not self._ownership.is_current(partition):
                 continue
             if await sink(partition.number, frontier):
-                moved = partition.committed_offset is not None
                 partition.committed_offset = frontier
-                if moved:
+                if frontier > partition.start_offset:  # else it only says where the group begins
                     passing("acknowledge")
 
     async def abandon_silent(self, ends: Mapping[int, int]) -> None:
