@@ -1,5 +1,6 @@
 """Runs `b2stream demo` as a user does, and looks for processes that it leaves behind."""
 
+import itertools
 import json
 import os
 import signal
@@ -76,9 +77,10 @@ Start = Callable[..., Demo]
 def start(tmp_path: Path, quick_java: None) -> Iterator[Start]:
     """Start a demo with its directory in the test's own folder; environment variables as keywords."""
     started: list[Demo] = []
+    numbers = itertools.count()  # several threads may start demos: no two share a log
 
     def begin(*options: str, directory: str = "demo", **environment: str) -> Demo:
-        log = tmp_path / f"demo-{len(started)}.log"
+        log = tmp_path / f"demo-{next(numbers)}.log"
         with log.open("w") as out:
             process = subprocess.Popen(
                 [*COMMAND, "--directory", str(tmp_path / directory), *options],
