@@ -77,6 +77,36 @@ def test_the_form_is_that_of_compose(document: dict[str, Any], services: dict[st
             assert value is None or isinstance(value, str), f"{name}.{key}: YAML would make a number or a truth of it"
 
 
+def first_steps() -> list[list[str]]:
+    """The commands that the file's own comment gives, in their order; what stands after two spaces is remark."""
+    heading = TEXT.partition("# Kafka, Redis and the registry")[0].partition("# One Kafka broker")[0]
+    return [line.partition("  ")[0].split() for line in re.findall(r"^#   (\S.*)$", heading, re.MULTILINE)]
+
+
+def test_the_first_steps_come_in_an_order_that_works(document: dict[str, Any], services: dict[str, Service]) -> None:
+    steps = first_steps()
+    keygen, up, publish = (
+        next(number for number, step in enumerate(steps) if set(words) <= set(step))
+        for words in (("b2stream", "keygen"), ("compose", "up"), ("compose", "run", "publish"))
+    )
+    assert steps[0] == ["cp", ".env.example", ".env"], "without it Compose refuses every command"
+    key = steps[keygen][-1]
+    assert f"./{key}" in {secret["file"] for secret in document["secrets"].values()}
+    assert steps.index(["mkdir", key.partition("/")[0]]) < keygen < up, "the gateway starts with its key"
+    assert up < publish, "topics and registry must be there"
+    assert {"-d", "--build"} <= set(steps[up]), "else nobody gets to the next step"
+
+
+def test_the_first_steps_are_commands_that_exist(services: dict[str, Service]) -> None:
+    for step in first_steps():
+        if step[0] == "b2stream":
+            check_command(step[1:])
+    run = first_steps()[-1]
+    service = run.index("topics")
+    assert run[service] in services
+    check_command(run[service + 1 :])
+
+
 def test_everything_that_is_referred_to_is_declared(document: dict[str, Any], services: dict[str, Service]) -> None:
     mounted, secrets = set(), set()
     for service in services.values():
