@@ -11,18 +11,34 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOCK = os.path.join(ROOT, "requirements.lock")
 OLDEST = (3, 11)
+NEWEST = (3, 14)  # for a later one not every package of the lock has a wheel
+SYSTEM = ("Linux", "x86_64")
 STAMP = ".locked"  # says which lock and which Python the packages are of, when all of them are there
 OF_A_VENV = {"bin", "etc", "include", "lib", "lib64", "pyvenv.cfg", "share", ".gitignore", ".ready", STAMP}
 AGAIN = "run the same command again, it starts anew"
 
 
-def unsuitable(version, has_venv, implementation="CPython"):
-    """Why this Python will not do, and the cure, in one line; None when it will. `version` is (major, minor)."""
+def unsuitable(version, has_venv, implementation="CPython", system=SYSTEM):
+    """Why this Python or machine will not do, and the cure, in one line; None when it will.
+
+    `version` is (major, minor), `system` the name of the system and of its machine, as `platform` gives them.
+    """
     found = "%d.%d" % version
     if tuple(version) < OLDEST:
         return (
             "Python 3.11 or later is needed, and this one is %s: install one and say `make PYTHON=python3.12 ...`"
             % found
+        )
+    if tuple(version) > NEWEST:
+        return (
+            "Python 3.11 to 3.14 is needed, and this one is %s, for which not every package has a wheel: "
+            "install an older one and say `make PYTHON=python3.14 ...`" % found
+        )
+    if tuple(system) != SYSTEM:
+        return (
+            "Linux on x86-64 is needed, and this is %s on %s, for which Faust has no wheel: use such a machine or "
+            "container (docker run --platform linux/amd64); gateway and reader run anywhere with `pip install .[gateway]`"
+            % (system[0] or "an unknown system", system[1] or "an unknown machine")
         )
     if implementation != "CPython":
         return "CPython is needed, and this Python is %s: say `make PYTHON=python3.12 ...`" % implementation
@@ -113,7 +129,12 @@ def main(path):
 
     try:
         trouble = (
-            unsuitable(sys.version_info[:2], has_venv(), platform.python_implementation())
+            unsuitable(
+                sys.version_info[:2],
+                has_venv(),
+                platform.python_implementation(),
+                (platform.system(), platform.machine()),
+            )
             or in_the_way(path)
             or make(path)
         )

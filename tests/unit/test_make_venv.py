@@ -1,6 +1,7 @@
 """What `make` says before anything is installed: one line each, with the cure."""
 
 import importlib.util
+import platform
 import re
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ def make_venv() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14), (4, 0)])
+@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 13), (3, 14)])
 def test_a_suitable_python_is_no_trouble(make_venv: ModuleType, version: tuple[int, int]) -> None:
     assert make_venv.unsuitable(version, has_venv=True) is None
 
@@ -40,6 +41,38 @@ def test_an_old_python_is_one_line_with_the_cure(make_venv: ModuleType, version:
     assert "3.11 or later" in line
     assert "{}.{}".format(*version) in line
     assert "make PYTHON=" in line
+
+
+@pytest.mark.parametrize("version", [(3, 15), (3, 100), (4, 0)])
+def test_a_python_for_which_nobody_has_wheels_yet_is_one_line_with_the_cure(
+    make_venv: ModuleType, version: tuple[int, int]
+) -> None:
+    line = make_venv.unsuitable(version, has_venv=True)
+    assert "\n" not in line
+    assert "3.11 to 3.14" in line
+    assert "this one is {}.{}".format(*version) in line
+    assert "make PYTHON=" in line
+
+
+@pytest.mark.parametrize("system", [("Linux", "aarch64"), ("Darwin", "arm64"), ("Windows", "AMD64"), ("", "")])
+def test_a_machine_for_which_faust_has_no_wheel_is_one_line_with_the_cure(
+    make_venv: ModuleType, system: tuple[str, str]
+) -> None:
+    line = make_venv.unsuitable((3, 12), has_venv=True, system=system)
+    assert "\n" not in line
+    assert "Linux on x86-64 is needed" in line
+    assert all(name in line for name in system)
+    assert "pip install" in line, "gateway and reader run there"
+    assert make_venv.unsuitable((3, 12), has_venv=True, system=("Linux", "x86_64")) is None
+
+
+def test_the_machine_is_asked_before_anything_is_made(
+    make_venv: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert make_venv.main(str(tmp_path / "environment")) == 1
+    assert "riscv64" in capsys.readouterr().err
+    assert not (tmp_path / "environment").exists()
 
 
 def test_a_missing_venv_module_is_one_line_with_the_cure(make_venv: ModuleType) -> None:

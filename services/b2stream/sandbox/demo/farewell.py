@@ -25,7 +25,7 @@ def lines(deployment: Deployment, stations: list[FedStation], example: str, pid:
     text += [f"      {command} follow --from-beginning --timeout-s 5", ""]
     text += ["  What a station knows of its files:"]
     text += [f"      {command} gateway receipts --watch {shlex.quote(str(stations[0].folder))}", ""]
-    text += ["  The measurements as a pandas frame, verified on the way (pip install 'b2stream[pandas]'):"]
+    text += ["  The measurements as a pandas frame, verified on the way (in the checkout: pip install '.[pandas]'):"]
     text += ["      import b2stream"]
     text += ["      batch = next(one for one in b2stream.follow(from_beginning=True) if one.event.rows)"]
     text += ["      print(b2stream.frame(batch))", ""]
