@@ -42,6 +42,17 @@ def test_without_file_and_environment_everything_is_default() -> None:
     assert loaded.settings == Settings()
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system cannot say which cores are ours")
+@pytest.mark.parametrize(("cores", "processes"), [(1, 0), (2, 1), (3, 1), (4, 2), (8, 2), (64, 2)])
+def test_I10_one_process_examines_for_two_cores_and_two_at_most(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert load(environment={}).settings.processor.examining_processes == processes
+    asked = {"B2STREAM_PROCESSOR_EXAMINING_PROCESSES": "4"}
+    assert load(environment=asked).settings.processor.examining_processes == 4, "who asks for more gets it"
+
+
 def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
     file = toml(tmp_path, '[kafka]\nbootstrap = "file:1"\npartitions = 3\n[first]\nname = "csc"\n')
     loaded = load(file, {"B2STREAM_KAFKA_BOOTSTRAP": "environment:2"})

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from b2stream.settings.section import Section
 
-_MOST_EXAMINING = 4  # four of them check more than one process can read
+_MOST_EXAMINING = 2  # with four the memory of the processor and its own may pass 300 MB (I10)
 
 
 def _half_of_the_cores() -> int:
@@ -27,7 +27,7 @@ class Processor(Section):
         default_factory=_half_of_the_cores,
         ge=0,
         le=64,
-        description="Processes that check and summarise closed batches; 0: the processor's own threads do. Default: one for two cores.",
+        description="Processes that check and summarise closed batches; 0: own threads do. Default: one for two cores, at most two.",
     )
     silence_s: float = Field(
         900.0, gt=0, description="T: an attempt silent for so long at the end of the log is abandoned, seconds."
