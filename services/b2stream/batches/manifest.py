@@ -15,7 +15,7 @@ from b2stream.batches.provenance import acquisition_and_submission
 from b2stream.batches.summary import Summary
 from b2stream.contracts.canonical import canonical_json, from_iso_utc, iso_utc
 from b2stream.contracts.records import BatchClosed
-from b2stream.errors import DamagedObject
+from b2stream.errors import DamagedObject, Poison
 
 FORMAT = 1
 
@@ -97,12 +97,15 @@ def read_manifest(data: bytes) -> Manifest:
             from_iso_utc(log["closed_at"]),
         )
         wrong = close.wrong()
-        named = document["batch"], document["data_object"]["sha256"], document["data_object"]["size_bytes"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        data_object = document["data_object"]
+        named = document["batch"], data_object["sha256"], data_object["size_bytes"]
+        closed = batch_of(close), close.raw_sha256, close.raw_size_bytes
+        close.signed_bytes()  # what cannot be written as canonical JSON was never signed
+        str(data_object["path"])
+    except (ValueError, KeyError, TypeError, RecursionError, Poison) as error:
         raise DamagedObject(f"not a manifest: {error!r}") from error
     if wrong:
         raise DamagedObject(f"the manifest's close says {', '.join(wrong)}")
-    closed = batch_of(close), close.raw_sha256, close.raw_size_bytes
     if named != closed:
         raise DamagedObject(f"the manifest names {named}, its close is of {closed}")
     return Manifest(named[0], close, in_log, document)

@@ -103,6 +103,16 @@ def test_a_source_that_went_bad_after_the_plan_is_not_copied(archive: RestingArc
     assert not (archive.vault("second") / path).exists()
 
 
+def test_I4_a_stale_target_stays_where_it_is_while_no_good_source_was_read(archive: RestingArchive) -> None:
+    path = archive.data_objects()[5]
+    archive.rot("second", path, b"damaged")
+    plan = planned(archive)
+    archive.rot("first", path, archive.read("first", path)[:-1] + b"?")
+    (done,) = apply(archive.settings, plan)
+    assert "nothing is copied from it" in done.trouble
+    assert archive.read("second", path) == b"damaged", "nothing was set aside for nothing"
+
+
 def test_the_command_writes_a_plan_and_does_it(archive: RestingArchive, tmp_path: Path) -> None:
     path = archive.data_objects()[5]
     archive.delete("second", path)

@@ -6,6 +6,7 @@ import pytest
 
 from b2stream.policies import Policies, Rule
 from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.judging import Scope, judge
 from tests.unit.audit.facts import (
     LONG_AGO_S,
     NOW_S,
@@ -42,6 +43,43 @@ def test_I7_what_was_committed_a_moment_ago_may_still_be_on_its_way() -> None:
     assert len(judged(index, grace_s=30.0)) == 2
 
 
+def test_a_check_that_failed_is_a_finding_until_the_object_is_mended_or_read_again() -> None:
+    index, then_us = whole_archive(2), int(NOW_S * 1e6)
+    index.note_check("fzj", path_of(1), then_us, "other bytes")
+    index.note_check("fzj", path_of(1), then_us - 5, None)
+    assert kinds(judged(index)) == [("altered", path_of(1), "fzj")], "the latest check counts"
+    index.note_check("fzj", path_of(1), then_us + 5, None)
+    assert judged(index) == []
+
+
+def test_a_letter_that_is_no_poison_has_a_grace_for_its_station_to_send_again() -> None:
+    index = whole_archive(1)
+    young = int((NOW_S - 60) * 1e6)
+    index.put("letter", [{**_letter("1", attempt="c" * 32), "appended_at_us": young}])
+    assert judged(index) == []
+    index.run("UPDATE letter SET poison = 1")
+    assert len(judged(index)) == 1
+
+
+def test_a_data_object_whose_close_the_processors_have_before_them_is_lag() -> None:
+    index = whole_archive(1)
+    put_object(index, "csc", "SE-Htm/EC/known.csv")
+    close = {**CLOSE, "offset": 9, "batch": digest("k"), "attempt": "d" * 32, "data_path": "SE-Htm/EC/known.csv"}
+    index.put("close", [close])
+    done(index, "processor", 9)
+    assert judged(index) == []
+    index.run("DELETE FROM done")
+    assert kinds(judged(index)) == [("uncommitted", "SE-Htm/EC/known.csv", "csc")]
+
+
+def test_I7_looking_at_the_second_centre_alone_lag_is_no_finding() -> None:
+    index = whole_archive(2)
+    index.run("DELETE FROM object WHERE centre = 'csc' OR path LIKE :path", path=path_of(1) + "%")
+    index.run("DELETE FROM replicated WHERE batch IN (SELECT batch FROM committed WHERE number = 1)")
+    index.derive()
+    assert judge(index, Scope("csc", "fzj", NOW_S, 900.0, sees_first=False)) == []
+
+
 def test_a_series_of_which_the_policy_wants_one_copy_is_never_unreplicated() -> None:
     index = whole_archive(2)
     index.run("DELETE FROM replicated")
@@ -55,7 +93,7 @@ def test_a_copy_that_nobody_checked_for_longer_than_the_policy_allows_is_overdue
     strict = Policies("rules-1", "00", (Rule(series="*", check_days=30),))
     long_ago_s = NOW_S - 40 * 86_400
     index = whole_archive(2, committed_s=long_ago_s)
-    index.put("checked", [{"centre": "csc", "path": path_of(0), "at_us": int((NOW_S - 86_400) * 1e6)}])
+    index.note_check("csc", path_of(0), int((NOW_S - 86_400) * 1e6), None)
     overdue = [("overdue", path_of(1), "csc"), ("overdue", path_of(0), "fzj"), ("overdue", path_of(1), "fzj")]
     assert sorted(kinds(judged(index, policies=strict))) == sorted(overdue)
     index.run("UPDATE object SET recomputed_sha256 = sha256")
@@ -109,6 +147,7 @@ def test_a_letter_is_named_until_a_committed_batch_has_its_id_or_attempt() -> No
 
 def _letter(identity: str = "1", *, attempt: str = "", batch: str = "") -> dict[str, Any]:
     facts = {"station": "SE-Htm", "reason": "hole", "detail": "block 3", "poison": 0}
+    facts["appended_at_us"] = int(LONG_AGO_S * 1e6)
     return {"id": identity, "attempt": attempt, "batch": batch, **facts}
 
 

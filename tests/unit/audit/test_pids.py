@@ -29,7 +29,7 @@ def index() -> Index:
             batch=row["batch"],
         )
         made.run(
-            "UPDATE replicated SET partition = 0, offset = :offset, appended_at_us = 0 WHERE batch = :batch",
+            "UPDATE replicated SET url = 'irods://fzj/copy', partition = 0, offset = :offset, appended_at_us = 0 WHERE batch = :batch",
             offset=row["offset"],
             batch=row["batch"],
         )

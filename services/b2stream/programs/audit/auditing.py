@@ -12,7 +12,7 @@ from b2stream.handles.service import HandleService
 from b2stream.policies import policies_of
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.chains import Series, follow_chains
-from b2stream.programs.audit.findings import Finding
+from b2stream.programs.audit.findings import OF_OBJECTS, Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope, judge
 from b2stream.programs.audit.log import Lag, Log
@@ -153,17 +153,22 @@ class Auditor:
 
     def _judge(self) -> list[Finding]:
         self._index.derive()
-        second = self._stores[1].centre if len(self._stores) > 1 else None
+        opened = [store.centre for store in self._stores]
+        first, second = self._settings.first.name or opened[0], self._settings.second.name
         scope = Scope(
-            self._stores[0].centre, second, self._plan.now_s(), self._plan.grace_s, policies_of(self._settings)
+            first,
+            second if second in opened else None,
+            self._plan.now_s(),
+            self._plan.grace_s,
+            policies_of(self._settings),
+            second_prefix=self._settings.second.prefix,
+            sees_first=first in opened,
         )
         found = judge(self._index, scope)
         if self._plan.handles is not None:
             found += judge_pids(self._index, self._settings.first.prefix, scope)
         found += [finding for series in follow_chains(self._index, scope.centres) for finding in series.findings]
-        return sorted(
-            finding for finding in found if self._is_in_scope(finding.path) and self._is_recent_enough(finding)
-        )
+        return sorted(finding for finding in found if self._is_of_station(finding) and self._is_recent_enough(finding))
 
     def _second_look(self, suspects: list[Finding]) -> list[Finding]:
         """Ask the centres and the log once more; what is still wrong is a finding."""
@@ -180,6 +185,13 @@ class Auditor:
     def _is_in_scope(self, path: str) -> bool:
         folder = self._plan.folder
         return not folder or path == folder or path.startswith(f"{folder}/")
+
+    def _is_of_station(self, finding: Finding) -> bool:
+        """By its path, or by the station of its batch: the path of a PID names none."""
+        if self._is_in_scope(finding.path):
+            return True
+        found = self._index.one("SELECT station FROM committed WHERE batch = :batch", batch=finding.batch)
+        return found is not None and found["station"] == self._plan.folder
 
     def _is_recent_enough(self, finding: Finding) -> bool:
         since_us = self._plan.since_us
@@ -198,7 +210,7 @@ class Auditor:
 
 def _paths_of(index: Index, finding: Finding) -> Iterator[str]:
     """The objects that a finding is about: its own, and those of its batch."""
-    if not finding.path.startswith(".") and "#" not in finding.path:
+    if finding.kind in OF_OBJECTS:
         yield finding.path
     if finding.batch:
         for row in index.rows("SELECT path FROM expected WHERE batch = :batch", batch=finding.batch):

@@ -19,7 +19,7 @@ from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
-from b2stream.programs.audit.origins import known_stations, signature_check
+from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
 from b2stream.registry import framing_from
@@ -79,8 +79,7 @@ def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = N
 
 def with_witnesses(plan: Plan, settings: Settings, framing: Framing) -> Plan:
     """The plan with the stations' keys as they are published now, and with the Handle server where there is one."""
-    accept = settings.processor.unsigned == "accept"
-    check = signature_check(known_stations(settings, framing), accept_unsigned=accept)
+    check = deployed_check(settings, framing)
     handles = open_handles(settings.handle) if settings.handle.url and settings.first.prefix else None
     return replace(plan, check_signature=check, handles=plan.handles or handles)
 

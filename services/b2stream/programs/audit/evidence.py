@@ -33,7 +33,7 @@ SUPPORTS = {
 
 @dataclass
 class Year:
-    """What happened from the first to the last instant of a calendar year, UTC. Fed with events in any order."""
+    """What happened from the first to the last instant of a calendar year, UTC. Fed with the events of a station in order."""
 
     year: int
     batches: Counter[str] = field(default_factory=Counter)
@@ -52,9 +52,11 @@ class Year:
 
     def committed(self, event: BatchCommitted) -> None:
         """Count a commit event; a repeat counts once."""
-        if not self._is_in(event.committed_at_us) or event.batch in self._seen:
+        if event.batch in self._seen:
             return
         self._seen.add(event.batch)
+        if not self._is_in(event.committed_at_us):
+            return
         self.batches[event.station] += 1
         self.rows[event.station] += event.rows
         self.size_bytes[event.station] += event.size_bytes
@@ -63,7 +65,9 @@ class Year:
 
     def replicated(self, event: BatchReplicated) -> None:
         """Count a replica event."""
-        if self._is_in(event.replicated_at_us):
+        copy = f"{event.commit.batch} {event.centre}"
+        if copy not in self._seen and self._is_in(event.replicated_at_us):
+            self._seen.add(copy)
             self.copies[event.centre] += 1
             self.software[event.software] += 1
 

@@ -27,6 +27,23 @@ class Kind(StrEnum):
     BROKEN_CHAIN = "broken chain"  # a close that names another previous close than the one before it
 
 
+OF_OBJECTS = frozenset(
+    {
+        Kind.MISSING,
+        Kind.EXTRA,
+        Kind.UNCOMMITTED,
+        Kind.TRUNCATED,
+        Kind.ALTERED,
+        Kind.STUCK,
+        Kind.UNREPLICATED,
+        Kind.OVERDUE,
+        Kind.UNANNOUNCED,
+        Kind.FORGED,
+    }
+)
+"""Kinds whose path is that of an object."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
     """One thing that is wrong. `path` is the object's below the root, or the series' (`station/series`) or the PID."""

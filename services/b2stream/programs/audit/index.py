@@ -36,11 +36,12 @@ CREATE TABLE IF NOT EXISTS close (
   topic_id TEXT, partition INTEGER, offset INTEGER, batch TEXT, station TEXT, series TEXT, attempt TEXT, data_path TEXT,
   appended_at_us INTEGER, PRIMARY KEY (topic_id, partition, offset)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS letter (
-  id TEXT PRIMARY KEY, station TEXT, attempt TEXT, batch TEXT, reason TEXT, detail TEXT, poison INTEGER) WITHOUT ROWID;
+  id TEXT PRIMARY KEY, station TEXT, attempt TEXT, batch TEXT, reason TEXT, detail TEXT, poison INTEGER,
+  appended_at_us INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS done (
   program TEXT, partition INTEGER, next_offset INTEGER, PRIMARY KEY (program, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checked (
-  centre TEXT, path TEXT, at_us INTEGER, PRIMARY KEY (centre, path)) WITHOUT ROWID;
+  centre TEXT, path TEXT, at_us INTEGER, good_at_us INTEGER, trouble TEXT, PRIMARY KEY (centre, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven (
   partition INTEGER PRIMARY KEY, before_us INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS object_path ON object (path);
@@ -95,6 +96,15 @@ class Index:
         for row in rows:
             columns, marks = ", ".join(row), ", ".join("?" * len(row))
             self._database.execute(f"{verb} INTO {table} ({columns}) VALUES ({marks})", tuple(row.values()))
+
+    def note_check(self, centre: str, path: str, at_us: int, trouble: str | None) -> None:
+        """Write down a fixity check, or a copy that repair placed and verified; the latest counts. `trouble` None: it was good."""
+        self._database.execute(
+            "INSERT INTO checked (centre, path, at_us, good_at_us, trouble) VALUES (:centre, :path, :at, :good_at, :trouble) "
+            "ON CONFLICT DO UPDATE SET trouble = iif(:at >= at_us, :trouble, trouble), at_us = max(at_us, :at), "
+            "good_at_us = max(coalesce(good_at_us, 0), coalesce(:good_at, 0))",
+            {"centre": centre, "path": path, "at": at_us, "good_at": None if trouble else at_us, "trouble": trouble},
+        )
 
     def run(self, statement: str, **values: Any) -> None:
         """Run one statement."""

@@ -23,10 +23,12 @@ class Scope:
     now_s: float
     grace_s: float
     policies: Policies = field(default_factory=read_policies)
+    second_prefix: str = ""  # handle prefix of the second centre
+    sees_first: bool = True  # False: only the second centre was looked at
 
     @property
     def centres(self) -> list[str]:
-        return [self.first, *([self.second] if self.second else [])]
+        return [*([self.first] if self.sees_first else []), *([self.second] if self.second else [])]
 
     @property
     def settled_us(self) -> int:
@@ -73,10 +75,14 @@ def damaged(index: Index, scope: Scope) -> Iterator[Finding]:
 def unaccounted(index: Index, scope: Scope) -> Iterator[Finding]:
     """Objects that nothing expects. A data object whose close is in the log lacks only its manifest."""
     query = (
-        "SELECT o.*, (SELECT batch FROM close WHERE data_path = o.path) AS batch FROM object o "
+        "SELECT o.*, (SELECT batch FROM close WHERE data_path = o.path) AS batch, "
+        "EXISTS (SELECT 1 FROM close c JOIN done d ON d.program = 'processor' AND d.partition = c.partition "
+        "WHERE c.data_path = o.path AND c.offset >= d.next_offset) AS is_under_way FROM object o "
         "LEFT JOIN expected e ON e.path = o.path WHERE e.path IS NULL AND o.modified_s < :settled_s"
     )
     for row in index.rows(query, settled_s=scope.settled_us / 1e6):
+        if row["is_under_way"]:
+            continue  # the processors have its close still before them
         if row["batch"] is not None:
             detail = "its manifest is not in place"
             yield Finding(Kind.UNCOMMITTED, row["path"], row["centre"], row["batch"], detail)
@@ -115,7 +121,7 @@ def unreplicated(index: Index, scope: Scope) -> Iterator[Finding]:
 def overdue(index: Index, scope: Scope) -> Iterator[Finding]:
     """Copies of data objects that were committed, or checked last, longer ago than the policy of their series allows."""
     query = (
-        "SELECT c.station, c.series, c.batch, c.path, o.centre, max(c.appended_at_us, coalesce(k.at_us, 0)) AS at_us "
+        "SELECT c.station, c.series, c.batch, c.path, o.centre, max(c.appended_at_us, coalesce(k.good_at_us, 0)) AS at_us "
         "FROM committed c JOIN object o ON o.path = c.path LEFT JOIN checked k ON k.centre = o.centre AND k.path = o.path "
         "WHERE o.recomputed_sha256 IS NULL"
     )
@@ -125,6 +131,16 @@ def overdue(index: Index, scope: Scope) -> Iterator[Finding]:
         if days > allowed:
             detail = f"checked {days:.0f} days ago, {scope.policies.id} allows {allowed}: `b2stream scrub`"
             yield Finding(Kind.OVERDUE, row["path"], row["centre"], row["batch"], detail)
+
+
+def found_by_scrub(index: Index, scope: Scope) -> Iterator[Finding]:
+    """Objects whose latest check failed, and that nobody has mended or looked at since."""
+    query = (
+        "SELECT k.centre, k.path, k.trouble, e.batch FROM checked k JOIN object o ON o.centre = k.centre AND o.path = k.path "
+        "LEFT JOIN expected e ON e.path = k.path WHERE k.trouble IS NOT NULL AND o.recomputed_sha256 IS NULL"
+    )
+    for row in index.rows(query):
+        yield Finding(Kind.ALTERED, row["path"], row["centre"], row["batch"] or "", f"scrub: {row['trouble']}")
 
 
 def unannounced(index: Index, scope: Scope) -> Iterator[Finding]:
@@ -156,10 +172,11 @@ def refused(index: Index, scope: Scope) -> Iterator[Finding]:
     """A dead letter is resolved by a committed batch of its id or attempt, or one that supersedes its attempt."""
     query = (
         "SELECT * FROM letter l WHERE (l.batch = '' OR l.batch NOT IN (SELECT batch FROM committed)) "
-        "AND (l.attempt = '' OR l.attempt NOT IN (SELECT attempt FROM superseded)) ORDER BY id"
+        "AND (l.attempt = '' OR l.attempt NOT IN (SELECT attempt FROM superseded)) "
+        "AND (l.poison OR l.appended_at_us < :settled_us) ORDER BY id"  # what is no poison, its station sends again by itself
     )
     seen: set[str] = set()
-    for row in index.rows(query):
+    for row in index.rows(query, settled_us=scope.settled_us):
         about = f"attempt {row['attempt']}" if row["attempt"] else f"message {row['id']}"
         if about not in seen:
             seen.add(about)
@@ -180,6 +197,7 @@ JUDGES: tuple[Judge, ...] = (
     debris,
     unreplicated,
     overdue,
+    found_by_scrub,
     unannounced,
     unarchived,
     refused,

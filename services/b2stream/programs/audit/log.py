@@ -31,6 +31,7 @@ from b2stream.programs.audit.index import Index
 from b2stream.settings import Settings
 
 FIXITY_CHECK = "fixity check"
+REPLICATION = "replication"
 _CLIENT_ID = "b2stream-audit"
 _POLL_S = 0.5
 _SILENT_S = 60.0
@@ -86,7 +87,8 @@ class Log:
         return Lag(program, topic.name, messages, oldest_s)
 
     def _time_of(self, topic: topics.Topic, partition: int, offset: int) -> int | None:
-        for message in self._messages(topic, {partition: offset}):
+        held_from = max(offset, self._starts[topic.name][partition])  # a group may stand before what is left of the log
+        for message in self._messages(topic, {partition: held_from}):
             return message.appended_at_us
         return None
 
@@ -195,12 +197,15 @@ class Log:
     def _event(self, index: Index, message: LogMessage) -> None:
         framed = self._framing.unframe(message.value)
         if framed.schema.name == BatchRepeated.SCHEMA:
-            value = json.loads(BatchRepeated.from_framed(framed).close)
-            _link(index, BatchClosed.from_json(value, value.pop("signature", None)), "repeat")
+            _link(index, _repeated_close(BatchRepeated.from_framed(framed)), "repeat")
         elif framed.schema.name == ObjectEvent.SCHEMA:
             event = ObjectEvent.from_framed(framed)
             if event.event == FIXITY_CHECK:
-                index.put("checked", [{"centre": event.centre, "path": event.path, "at_us": event.at_us}])
+                index.note_check(
+                    event.centre, event.path, event.at_us, event.detail if event.outcome == "fail" else None
+                )
+            elif event.event == REPLICATION:
+                index.note_check(event.centre, event.path, event.at_us, None)
         elif framed.schema.name == CoverageStarted.SCHEMA:
             started = CoverageStarted.from_framed(framed)
             if started.append_time_us is not None and started.offset > 0:
@@ -211,11 +216,13 @@ class Log:
         if letter is None:
             return
         facts = {name: getattr(letter, name) for name in ("station", "attempt", "batch", "reason", "detail", "poison")}
-        index.put("letter", [{"id": letter.identity, **facts}])
+        index.put("letter", [{"id": letter.identity, "appended_at_us": message.appended_at_us, **facts}])
         try:
             framed = self._framing.unframe(message.value)
             if framed.schema.name == BatchClosed.SCHEMA:
-                _link(index, BatchClosed.from_framed(framed), "letter")
+                close = BatchClosed.from_framed(framed)
+                paths_of(close)  # raises Poison for names that no gateway would write
+                _link(index, close, "letter")
         except Poison:
             return  # the original value was no close
 
@@ -224,6 +231,7 @@ class Log:
         if framed.schema.name != BatchClosed.SCHEMA:
             return
         close = BatchClosed.from_framed(framed)
+        data_path = paths_of(close).data_object  # raises Poison for names that no gateway would write
         _link(index, close, "close")
         row = {
             "topic_id": message.topic,
@@ -233,10 +241,21 @@ class Log:
             "station": close.station,
             "series": close.series,
             "attempt": close.attempt,
-            "data_path": paths_of(close).data_object,
+            "data_path": data_path,
             "appended_at_us": message.appended_at_us,
         }
         index.put("close", [row])
+
+
+def _repeated_close(record: BatchRepeated) -> BatchClosed:
+    """The close that a repeat holds. Raises Poison where it is none."""
+    try:
+        value = json.loads(record.close)
+        close = BatchClosed.from_json(value, value.pop("signature", None))
+        paths_of(close)
+        return close
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Poison(f"BatchRepeated: {error!r}", reason="bad_close") from error
 
 
 def _commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def signature_check(stations: Mapping[str, StationDescription], *, accept_unsign
     return check
 
 
+def deployed_check(settings: Settings, framing: Framing) -> SignatureCheck:
+    """The check with the keys that a deployment's stations have now. Raises Retryable."""
+    return signature_check(known_stations(settings, framing), accept_unsigned=settings.processor.unsigned == "accept")
+
+
 def must_be_signed(
     close: BatchClosed, closed_at_us: int, stations: Mapping[str, StationDescription], *, accept_unsigned: bool
 ) -> bool:

@@ -86,10 +86,12 @@ def _trouble(index: Index, row: Any, record: Any, scope: Scope) -> str:
     if record["url"] not in places:
         return f"{URL} is {record['url']}, committed was {row['url']}"
     copied = (
-        "SELECT 1 FROM replicated r JOIN done d ON d.program = 'registrar of copies' AND d.partition = r.partition "
+        "SELECT r.url FROM replicated r JOIN done d ON d.program = 'registrar of copies' AND d.partition = r.partition "
         "WHERE r.batch = :batch AND r.offset < d.next_offset AND r.appended_at_us < :settled_us"
     )
-    is_copied = index.one(copied, batch=row["batch"], settled_us=scope.settled_us) is not None
-    if is_copied and record["url"] == row["url"] and record["replica"] is None:
-        return f"{REPLICA} is missing, and there is a verified copy"
+    copy = index.one(copied, batch=row["batch"], settled_us=scope.settled_us)
+    if copy is not None and record["url"] == row["url"]:
+        expected = f"{scope.second_prefix}/{row['id24']}" if scope.second_prefix else copy["url"]
+        if record["replica"] != expected:
+            return f"{REPLICA} is {record['replica'] or 'missing'}, the verified copy is {expected}"
     return ""

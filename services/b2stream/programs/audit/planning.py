@@ -98,6 +98,8 @@ def _acts_for(index: Index, finding: Finding, centres: list[str]) -> Iterator[Ac
         yield _copy(index, finding, finding.path, centres)
     elif finding.kind is Kind.UNREPLICATED:
         yield _announce(index, finding, centres[0], "the replicator copies what is announced")
+    elif finding.kind is Kind.UNANNOUNCED and _is_forged(index, finding.path):
+        yield "its station did not sign it: nobody announces it"
     elif finding.kind is Kind.UNANNOUNCED:
         yield Act(ANNOUNCE, centres[0], finding.path, finding.batch, why="no commit event names it")
     elif finding.kind in (Kind.UNREGISTERED, Kind.MISREGISTERED):
@@ -128,6 +130,11 @@ def _copy(index: Index, finding: Finding, path: str, centres: list[str]) -> Act 
         return "no centre has a copy that agrees with the commit event"
     facts = {"size_bytes": committed["size_bytes"], "sha256": committed["sha256"], "batch": committed["batch"]}
     return Act(COPY, finding.centre, path, source=source, why=f"{finding.kind}: {finding.detail}", **facts)
+
+
+def _is_forged(index: Index, manifest_path: str) -> bool:
+    query = "SELECT 1 FROM manifest WHERE path = :path AND forged IS NOT NULL"
+    return index.one(query, path=manifest_path) is not None
 
 
 def _announce(index: Index, finding: Finding, first: str, why: str) -> Act | str:

@@ -12,7 +12,7 @@ from b2stream.batches.history import history, joined
 from b2stream.batches.manifest import read_manifest
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import DamagedObject, MissingObject, Retryable
+from b2stream.errors import Retryable, Stuck
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_UNREACHABLE
@@ -73,7 +73,7 @@ def _of_manifest(stores: list[ObjectStore], subject: Subject) -> dict[str, Any]:
         try:
             content = b"".join(store.read(subject.manifest_path))
             found: dict[str, Any] = read_manifest(content).document["provenance"]
-        except (MissingObject, DamagedObject) as error:
+        except Stuck as error:
             troubles.append(f"{store.centre}: {error.detail}")
         else:
             return found

@@ -14,6 +14,7 @@ from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.reannouncing import Announcer, reannounce
 from b2stream.registry import framing_from
@@ -62,6 +63,7 @@ def run(settings: Settings, station: str = "", everything: bool = False) -> tupl
                 announcer,
                 prefix=settings.first.prefix,
                 policy=policies_of(settings).label,
+                check_signature=deployed_check(settings, framing),
                 folder=station,
                 is_wanted=is_wanted,
             )

@@ -23,7 +23,8 @@ from b2stream.contracts.envelopes import Headers, event_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, Record
-from b2stream.errors import DamagedObject, MissingObject
+from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.programs.audit.walking import SignatureCheck
 
 SOFTWARE = f"b2stream-reannounce {__version__}"
 _AT_ONCE = 256
@@ -72,6 +73,7 @@ def reannounce(
     *,
     prefix: str = "",
     policy: str | None = None,
+    check_signature: SignatureCheck = lambda close, closed_at_us: None,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
     now_s: Callable[[], float] = time.time,
@@ -85,7 +87,11 @@ def reannounce(
     with ThreadPoolExecutor(_THREADS, "manifests") as threads:
         while page := list(islice(wanted, _AT_ONCE)):
             now_us = int(now_s() * 1e6)
-            found = list(threads.map(lambda path, at_us=now_us: _event(store, path, prefix, at_us, policy), page))
+            found = list(
+                threads.map(
+                    lambda path, at_us=now_us: _event(store, path, prefix, at_us, policy, check_signature), page
+                )
+            )
             events = [event for event in found if isinstance(event, BatchCommitted)]
             events.sort(key=lambda event: (event.station, event.series, event.series_number))
             waiting = [announcer.announce(event) for event in events]
@@ -96,7 +102,12 @@ def reannounce(
 
 
 def _event(
-    store: ObjectStore, manifest_path: str, prefix: str, now_us: int, policy: str | None
+    store: ObjectStore,
+    manifest_path: str,
+    prefix: str,
+    now_us: int,
+    policy: str | None,
+    check_signature: SignatureCheck,
 ) -> BatchCommitted | Announced:
     """The commit event, if manifest and data object are what they say."""
     path = manifest_path.removesuffix(MANIFEST_SUFFIX)
@@ -106,6 +117,8 @@ def _event(
         if manifest.document["data_object"]["path"] != path:
             raise DamagedObject(f"it speaks of {manifest.document['data_object']['path']}")
         close = manifest.close
+        if (forged := check_signature(close, manifest.log.closed_at_us)) is not None:
+            return Announced(manifest_path, trouble=f"its station did not sign it: {forged}")
         folder, _, name = path.rpartition("/")
         states = {state.path: state for state in store.find(folder, name, name + MANIFEST_SUFFIX)}
         pair = PlacedPair(
@@ -118,6 +131,6 @@ def _event(
                 raise MissingObject(placed.path)
             if not state.is_exactly(placed.size_bytes, placed.sha256):
                 raise DamagedObject(f"{placed.path} is not what its manifest says")
-    except (DamagedObject, MissingObject) as error:
+    except Stuck as error:
         return Announced(manifest_path, trouble=str(error))
     return commit_event(manifest, pair, store, prefix, now_us, SOFTWARE, policy)

@@ -16,6 +16,7 @@ from b2stream.programs.audit.auditing import GRACE_S, Plan
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
 from b2stream.programs.audit.cli import audited
+from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.planning import Act, RepairPlan, plan_repair
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.registered import Registered
@@ -114,6 +115,7 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         StoppableClock(),
         prefix=settings.first.prefix,
         policy=policies_of(settings).label,
+        check_signature=deployed_check(settings, framing),
         register=register if registered is not None else None,
     )
     try:

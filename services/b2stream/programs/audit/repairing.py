@@ -20,6 +20,7 @@ from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announcer, reannounce
+from b2stream.programs.audit.walking import SignatureCheck
 
 SOFTWARE = f"b2stream-repair {__version__}"
 
@@ -47,6 +48,7 @@ class Repair:
     prefix: str = ""
     register: Callable[[Act], str] | None = None  # writes a PID record, and says how it ended
     policy: str | None = None
+    check_signature: SignatureCheck = lambda close, closed_at_us: None
     now_s: Callable[[], float] = time.time
     who: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
     writer: Writer = field(default_factory=Writer)
@@ -64,11 +66,12 @@ class Repair:
         target, source = self.stores[act.centre], self.stores[act.source]
         if self._is_right(target, act):
             return Done(act, "it is right already")
-        aside = self._set_aside(target, act)
         copied = NewObject(act.path, act.size_bytes, act.sha256, lambda: _verified(source, act))
         placing = Placing(target, self.writer, act.batch[:32] or "repair", clock=self.clock)
         try:
-            placed = placing.place_data_object(placing.stage_object(copied), copied)
+            staged_name = placing.stage_object(copied)  # reads and verifies the source before anything is moved
+            aside = self._set_aside(target, act)
+            placed = placing.place_data_object(staged_name, copied)
         except Exception:
             placing.give_up()
             raise
@@ -109,6 +112,7 @@ class Repair:
             self.announcer,
             prefix=self.prefix,
             policy=self.policy,
+            check_signature=self.check_signature,
             folder=folder,
             is_wanted=lambda path: path == act.path,
             now_s=self.now_s,

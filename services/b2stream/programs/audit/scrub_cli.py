@@ -118,7 +118,9 @@ def run(
                     counting.more("objects", 1)
                     health.beat()
                     yield checked
-                    if number == limit or clock.stopping.is_set():
+                    if clock.stopping.is_set():
+                        return
+                    if number == limit:
                         break
     finally:
         producer.close()

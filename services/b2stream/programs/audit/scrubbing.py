@@ -4,6 +4,7 @@ When an object was last looked at stands in the log (`ObjectEvent`, fixity check
 and a metric at once.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -80,7 +81,10 @@ class Scrub:
             self.pace.spend(size_bytes)
             trouble = self._trouble(path, sha256, status)
             if not trouble and not path.endswith(MANIFEST_SUFFIX):
-                self._note_date(path)
+                with contextlib.suppress(
+                    Stuck
+                ):  # a centre may let us read and not describe: the event tells all the same
+                    self._note_date(path)
             done = Checked(self.store.centre, path, size_bytes, trouble)
             self._tell(done, sha256, batch)
             self.checked(done)

@@ -11,7 +11,7 @@ from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.signing import check_origin, is_signed_by
 from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id, public_bytes
-from b2stream.errors import ConfigurationError, DamagedObject, MissingObject, Poison, Retryable, Stuck
+from b2stream.errors import ConfigurationError, DamagedObject, Poison, Retryable, Stuck
 from b2stream.programs.audit.checks import Check, Outcome, compared
 from b2stream.programs.audit.origins import must_be_signed
 from b2stream.programs.audit.registered import Registered
@@ -79,7 +79,7 @@ class Verifier:
         about = "the manifest is there and whole"
         try:
             content = b"".join(store.read(subject.manifest_path))
-        except (MissingObject, DamagedObject) as error:
+        except Stuck as error:
             return None, Check(store.centre, about, Outcome.BAD, error.detail)
         return content, Check(store.centre, about, Outcome.GOOD)
 
@@ -111,7 +111,7 @@ class Verifier:
                 digest.update(piece)
                 seen_bytes += len(piece)
                 self.progress(len(piece))
-        except (MissingObject, DamagedObject, Stuck) as error:
+        except Stuck as error:
             yield Check(store.centre, "the data object is there and whole", Outcome.BAD, error.detail)
             return
         yield compared(store.centre, f"size of the data object, bytes, as in the {witness}", seen_bytes, size_bytes)

@@ -10,7 +10,7 @@ from b2stream.archive.store import ObjectState, ObjectStore
 from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts.records import BatchClosed
-from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.errors import DamagedObject, Stuck
 from b2stream.programs.audit.index import Index
 
 LARGEST_MANIFEST_BYTES = 64 << 20
@@ -95,12 +95,12 @@ def _manifest_row(
     for store in stores:
         try:
             content = _whole(store, path)
-        except (MissingObject, DamagedObject) as error:
+        except Stuck as error:
             found.append({"path": path, "trouble": f"{store.centre}: {error.detail}"})
             continue
         row = {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
         try:
-            row |= _facts(read_manifest(content), check_signature)
+            row |= _facts(read_manifest(content), path, check_signature)
         except DamagedObject as error:
             row["trouble"] = f"{store.centre}: {error.detail}"
         if committed_sha256 in (None, row["sha256"]) and row["trouble"] is None:
@@ -109,8 +109,10 @@ def _manifest_row(
     return min(found, key=lambda row: row["trouble"] is not None)
 
 
-def _facts(manifest: Manifest, check_signature: SignatureCheck) -> dict[str, Any]:
-    close = manifest.close
+def _facts(manifest: Manifest, path: str, check_signature: SignatureCheck) -> dict[str, Any]:
+    close, data_path = manifest.close, str(manifest.document["data_object"]["path"])
+    if data_path + MANIFEST_SUFFIX != path:
+        raise DamagedObject(f"it speaks of {data_path}")
     return {
         "trouble": None,
         "batch": manifest.batch,
@@ -120,7 +122,7 @@ def _facts(manifest: Manifest, check_signature: SignatureCheck) -> dict[str, Any
         "previous": close.previous,
         "digest": hashlib.sha256(close.signed_bytes()).hexdigest(),
         "attempt": close.attempt,
-        "data_path": manifest.document["data_object"]["path"],
+        "data_path": data_path,
         "data_size_bytes": close.raw_size_bytes,
         "data_sha256": close.raw_sha256,
         "stop_us": close.stop_us,

@@ -1,0 +1,76 @@
+"""Commit events from manifests: only of what verifies, and only of what its station signed."""
+
+import hashlib
+
+import pytest
+
+from b2stream.archive.memory import MemoryStore
+from b2stream.archive.placing import Writer
+from b2stream.batches.examining import Examination
+from b2stream.batches.manifest import InLog, build_manifest, paths_of
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.records import BatchClosed, BatchCommitted
+from b2stream.errors import AccessRefused
+from b2stream.programs.audit.reannouncing import Announced, Announcer, reannounce
+from b2stream.programs.audit.walking import SignatureCheck
+from tests.unit.audit.test_scrubbing import Told
+from tests.unit.processor.stations import StationBatch, attempt_name
+
+
+def put(store: MemoryStore, path: str, content: bytes) -> None:
+    staged = Writer().staged_name("attempt")
+    store.stage(staged, [content], len(content), hashlib.sha256(content).hexdigest())
+    store.place(staged, path)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """Two batches of one series."""
+    made = MemoryStore("csc")
+    for number in (1, 0):
+        batch = StationBatch(number=number, content=(b"%d;" % number,))
+        close = batch.record(attempt_name(number))
+        examination = Examination(close)
+        for sent in batch.blocks(attempt_name(number)):
+            examination.take(Framing().unframe(sent.value))
+        put(made, paths_of(close).data_object, batch.data_object())
+        put(made, paths_of(close).manifest, build_manifest(close, examination.result(), InLog("t", 0, ((0, 0),), 1, 5)))
+    return made
+
+
+def announced(store: MemoryStore, check: SignatureCheck) -> tuple[list[BatchCommitted], list[Announced]]:
+    told = Told()
+    found = list(reannounce(store, Announcer(told, Framing(), "icos", 3), policy="p", check_signature=check))
+    return [BatchCommitted.from_framed(Framing().unframe(value)) for value in told.values], found
+
+
+def anything(close: BatchClosed, closed_at_us: int) -> str | None:
+    return None
+
+
+def test_I12_each_batch_is_announced_in_the_order_of_its_series(store: MemoryStore) -> None:
+    events, found = announced(store, anything)
+    assert [event.series_number for event in events] == [0, 1]
+    assert [event.policy for event in events] == ["p", "p"]
+    assert not [each.trouble for each in found if each.trouble]
+
+
+def test_I5_what_does_not_verify_is_named_and_the_rest_goes_on(store: MemoryStore) -> None:
+    data_object = next(state.path for state in store.list() if not state.path.endswith(".json"))
+    store.set_aside(data_object, f".quarantine/{data_object}")
+    events, found = announced(store, anything)
+    assert len(events) == 1
+    assert [each.manifest_path for each in found if each.trouble] == [data_object + ".manifest.json"]
+
+
+def test_I9_what_its_station_did_not_sign_is_never_announced(store: MemoryStore) -> None:
+    events, found = announced(store, lambda close, at_us: "signature_wrong" if close.series_number else None)
+    assert [event.series_number for event in events] == [0]
+    assert "did not sign" in next(each.trouble for each in found if each.trouble)
+
+
+def test_I11_one_object_that_the_centre_refuses_does_not_stop_the_others(store: MemoryStore) -> None:
+    store.fail("read", AccessRefused("not this one"))
+    events, found = announced(store, anything)
+    assert len(events) == 1
+    assert len([each for each in found if each.trouble]) == 1
