@@ -1,5 +1,6 @@
 """The check's own means, held against the pipeline's: canonical JSON, digests, row counts; and what it makes of events."""
 
+import codecs
 import gzip
 import io
 import zipfile
@@ -11,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2stream.batches import identity
+from b2stream.formats.base import Station
+from b2stream.formats.registry import read_file
 from b2stream.sandbox.demo.check import canonical, history, rows
 from b2stream.sandbox.demo.check.centres import Found
 from b2stream.sandbox.demo.check.events import Events, only_of
@@ -18,6 +21,7 @@ from b2stream.sandbox.demo.check.findings import Findings
 from b2stream.sandbox.demo.check.manifests import Batch
 from b2stream.sandbox.demo.check.plan import Centre, Password
 from b2stream.sandbox.demo.check.zone import Stored
+from tests.unit.formats import samples
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 numbers = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
@@ -76,7 +80,7 @@ def zipped(content: bytes) -> bytes:
     [
         ("etc-eddy-covariance", b"U,V\n1,2\n3,4\n", 2),
         ("etc-eddy-covariance", b"U,V\nm/s,m/s\n1,2\n3,4", 2),
-        ("etc-biomet", zipped(b'"a","b"\n"x","y"\n1,2\n3,4\n5,6\n'), 3),
+        ("etc-biomet", zipped(samples.biomet(rows=3)), 3),
         ("campbell-toa5", gzip.compress(b'"TOA5"\r\n"a"\r\n"s"\r\n"Smp"\r\n1\r\n2\r\n'), 2),
         ("picarro-datalog", b"DATE  TIME\r\n1 2\r\n", 1),
         ("atc-product", "# TITLE: µ\n#Site;Year\nA;1\nA;2\n".encode(), 2),
@@ -87,6 +91,33 @@ def zipped(content: bytes) -> bytes:
 )
 def test_rows_are_counted_below_the_header(input_format: str, content: bytes, counted: int | None) -> None:
     assert rows.count(input_format, content) == counted
+
+
+def biomet_below(*header: str) -> bytes:
+    names, _, *rows = samples.biomet().splitlines(keepends=True)
+    return names + b"".join(f"{line}\r\n".encode() for line in header) + b"".join(rows)
+
+
+def eddy_covariance_with(second_line: bytes) -> bytes:
+    names, _, *rows = samples.eddy_covariance().splitlines(keepends=True)
+    return b"".join([names, second_line, *rows])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "held"),
+    [
+        (samples.BM_NAME, biomet_below(), 4),
+        (samples.BM_NAME, biomet_below('"TS","RN","°C","W",""', '"","","Avg","Smp'), 4),
+        (samples.ATC_NAME, codecs.BOM_UTF8 + samples.atc(rows=24), 24),
+        (samples.EC_NAME, eddy_covariance_with(b",,,,\n"), 1800),
+        (samples.EC_NAME, eddy_covariance_with(b"m/s,m/s,m/s,,\n"), 1799),
+    ],
+    ids=["biomet, names only", "biomet, three lines", "ATC with a mark", "EC, an empty row", "EC with units"],
+)
+def test_rows_are_counted_as_the_format_reads_them(name: str, content: bytes, held: int) -> None:
+    read = read_file(name, content, Station())
+    assert read.reading is not None
+    assert rows.count(read.format, content) == read.reading.rows == held
 
 
 BATCH = "b" * 64

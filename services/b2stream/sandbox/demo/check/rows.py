@@ -3,12 +3,16 @@
 Only for the formats named here, as the manifest names them; for others nobody but a plan can know the number.
 """
 
+import codecs
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
+
+_INSTANT = re.compile(r'^"?[0-9]{14}"?(,|$)', re.MULTILINE)
 
 
 def count(input_format: str, content: bytes) -> int | None:
@@ -17,7 +21,8 @@ def count(input_format: str, content: bytes) -> int | None:
     if counter is None:
         return None
     try:
-        return counter(_unpacked(content).decode("latin-1").replace("\r\n", "\n").rstrip("\n"))
+        text = _unpacked(content).removeprefix(codecs.BOM_UTF8).decode("latin-1")
+        return counter(text.replace("\r\n", "\n").rstrip("\n"))
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, csv.Error):
         return None
 
@@ -42,8 +47,15 @@ def _records_below(header_lines: int) -> Callable[[str], int]:
 def _below_names_and_units(text: str) -> int:
     """Eddy covariance: a line of names, maybe one of units, then numbers only."""
     lines = text.split("\n")
-    second_is_units = len(lines) > 1 and not any(_is_number(cell) for cell in lines[1].split(","))
+    second = [cell.strip().strip('"') for cell in lines[1].split(",")] if len(lines) > 1 else []
+    second_is_units = any(second) and not any(_is_number(cell) for cell in second)
     return len(lines) - 1 - second_is_units
+
+
+def _below_the_first_instant(text: str) -> int:
+    """Biomet: names, maybe units and more lines, then records from the first that begins with a time of 14 digits."""
+    found = _INSTANT.search(text)
+    return 0 if found is None else sum(1 for _ in csv.reader(io.StringIO(text[found.start() :], newline="")))
 
 
 def _not_comments(text: str) -> int:
@@ -52,7 +64,7 @@ def _not_comments(text: str) -> int:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell.strip().strip('"'))
+        float(cell)
     except ValueError:
         return False
     return True
@@ -60,7 +72,7 @@ def _is_number(cell: str) -> bool:
 
 _COUNTERS: dict[str, Callable[[str], int]] = {
     "etc-eddy-covariance": _below_names_and_units,
-    "etc-biomet": _records_below(2),
+    "etc-biomet": _below_the_first_instant,
     "campbell-toa5": _records_below(4),
     "picarro-datalog": _lines_below(1),
     "atc-product": _not_comments,
