@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from b2stream.batches.manifest import batch_of, paths_of
+from b2stream.programs.gateway.cli import gateway
 from b2stream.programs.gateway.inspect import inspect
+from b2stream.programs.gateway.watch import TEMPORARY_ENDS
 from tests.unit.gateway.stands import STATION, Stand, toa5
 
 OURS = ["--station", STATION, "--utc-offset-h", "1"]
@@ -106,6 +108,30 @@ def test_a_file_of_another_station_is_opaque(tmp_path: Path) -> None:
     path = tmp_path / "FR-Oth_EC_202603011200_L01_F01.csv"
     path.write_bytes(b"U,V\n" + b"1,2\n" * 1800)
     assert inspected(path, *OURS)["opaque_reason"] == "wrong_station"
+
+
+@pytest.mark.parametrize("name", [".met.dat", "met.dat~", "met.dat.tmp", "MET.PART", "met.dat.crdownload"])
+def test_a_name_that_the_gateway_leaves_alone_is_said_first(stand: Stand, name: str) -> None:
+    path = stand.write(name, toa5(9))
+    stand.start().step()
+    assert stand.log.closes() == [], "the gateway takes it, so nothing must be said"
+    assert inspected(path, *OURS)["left_alone"] is True
+    shown = CliRunner().invoke(inspect, [str(path), *OURS], catch_exceptions=False)
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith(f"{name}: the gateway leaves this name alone: an unfinished transfer")
+
+
+def test_of_a_name_that_the_gateway_takes_nothing_such_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "met.dat"
+    path.write_bytes(toa5(9))
+    assert inspected(path, *OURS)["left_alone"] is False
+    assert "alone" not in CliRunner().invoke(inspect, [str(path), *OURS], catch_exceptions=False).stdout
+
+
+def test_the_gateway_s_help_names_each_end_that_it_leaves_alone() -> None:
+    said = " ".join(CliRunner().invoke(gateway, ["--help"], catch_exceptions=False).stdout.split())
+    assert "hidden" in said
+    assert [end for end in TEMPORARY_ENDS if end not in said] == []
 
 
 @pytest.mark.parametrize("name", ["nothing.dat", "folder"])

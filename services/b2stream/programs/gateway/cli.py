@@ -50,6 +50,9 @@ def _common(command: _Command) -> _Command:
 def gateway(ctx: click.Context, /, once: bool, wait: str, timeout_s: float | None, **options: Any) -> None:
     """Publish the files of a folder, and go on with new ones until stopped.
 
+    Folders below are left alone, and names of unfinished transfers: hidden ones, and those that end in
+    .part, .partial, .filepart, .crdownload, .tmp or ~.
+
     Exit codes: 0 all good (or stopped by SIGTERM), 1 failed, 4 wrong configuration; with --once: 0 every file arrived as far as
     --wait says, 1 some file was refused or cannot be read, 3 not all arrived in time.
     """

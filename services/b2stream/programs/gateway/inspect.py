@@ -23,12 +23,13 @@ from b2stream.formats.base import Reading, Station
 from b2stream.formats.registry import read_file
 from b2stream.programs.gateway.closing import Prepared, draft, place, prepare
 from b2stream.programs.gateway.snapshot import take
-from b2stream.programs.gateway.watch import Seen, Signature, printable
+from b2stream.programs.gateway.watch import Seen, Signature, is_temporary, printable
 from b2stream.settings import Settings, load
 
 FIRST_ROWS = 5
 LATER = ("close.attempt", "close.series_number", "close.previous", "close.key", "signature", "log")
 """What the manifest says beyond the file: chosen and signed when it is sent; where the messages lie in the log, when committed."""
+LEFT_ALONE = "the gateway leaves this name alone: an unfinished transfer (`b2stream gateway --help` lists such names)"
 _NOBODY = "unknown"  # stands in for a station that neither setting nor file names; nothing with it is shown
 
 
@@ -58,7 +59,9 @@ def inspect(
 ) -> None:
     """Say what the gateway would make of FILE: format, series, times, rows, variables, batch, and the manifest as far as it is known.
 
-    Exit codes: 0 also for an opaque file (the reason is shown), 1 if FILE cannot be read.
+    A name that the gateway leaves alone, as that of an unfinished transfer, is said first.
+
+    Exit codes: 0 also for an opaque file (the reason is shown) and for one that is left alone, 1 if FILE cannot be read.
     """
     overrides = {("gateway", "station"): station, ("gateway", "utc_offset_h"): utc_offset_h}
     settings = load(config_file, overrides=overrides).settings
@@ -95,6 +98,7 @@ def document(found: Inspected) -> dict[str, Any]:
     known = found.station is not None
     facts: dict[str, Any] = {
         "file": close.name,
+        "left_alone": is_temporary(close.name),
         "size_bytes": close.raw_size_bytes,
         "sha256": close.raw_sha256,
         "id24": id24(close.raw_sha256),
@@ -150,12 +154,14 @@ def _manifest(found: Inspected) -> dict[str, Any]:
 def show(found: Inspected) -> None:
     """Print it for a person: the long manifest first, so that the rest is what stands on the screen."""
     facts = document(found)
+    if facts["left_alone"]:
+        click.echo(f"{facts['file']}: {LEFT_ALONE}\n")
     if facts["manifest"] is not None:
         click.echo(f"{facts['manifest_path']}, but for members that are known later ({', '.join(LATER)}):")
         click.echo(json.dumps(facts["manifest"], indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     opaque = f"opaque: {facts['opaque_reason']} ({facts['opaque_detail']})"
     lines = {
-        "file": f"{facts['file']}, {facts['size_bytes']} bytes",
+        "file": f"{facts['file']}, {facts['size_bytes']} bytes" + (", left alone" if facts["left_alone"] else ""),
         "format": facts["format"] if facts["opaque_reason"] is None else opaque,
         "station": facts["station"] or "not named in the file: give --station ID",
         "series": facts["series"],
