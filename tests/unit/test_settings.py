@@ -49,7 +49,7 @@ def test_I10_one_process_examines_for_two_cores_and_two_at_most(
     monkeypatch: pytest.MonkeyPatch, cores: int, processes: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    assert Processor().examining_processes == processes
+    assert Processor.model_validate({}).examining_processes == processes
     asked = {"B2STREAM_PROCESSOR_EXAMINING_PROCESSES": "4"}
     assert load(environment=asked).settings.processor.examining_processes == 4, "who asks for more gets it"
 

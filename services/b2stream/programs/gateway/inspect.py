@@ -98,7 +98,7 @@ def document(found: Inspected) -> dict[str, Any]:
     known = found.station is not None
     facts: dict[str, Any] = {
         "file": close.name,
-        "left_alone": is_temporary(close.name),
+        "left_alone": close.name is not None and is_temporary(close.name),
         "size_bytes": close.raw_size_bytes,
         "sha256": close.raw_sha256,
         "id24": id24(close.raw_sha256),
