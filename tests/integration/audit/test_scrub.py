@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from b2stream.programs.audit.evidence_cli import evidence
 from b2stream.programs.audit.scrub_cli import run
 from tests.integration.audit.archive import RestingArchive
+from tests.integration.audit.conftest import TODAY
 
 RATE_MB_S = 1_000.0
 
@@ -27,6 +28,12 @@ def test_scrub_finds_bit_rot_and_goes_on_where_it_stopped(archive: RestingArchiv
     told = [event for event in archive.object_events() if event.at_us >= began_us]
     assert len(told) == len(first) + len(rest)
     assert {(event.path, event.centre) for event in told if event.outcome == "fail"} == {(path, "fzj")}
+    assert [finding.path for finding in archive.audit(recompute=False).findings] == [path], (
+        "audit knows what scrub found"
+    )
+    archive.restore("second", TODAY)
+    assert not [each for each in run(archive.settings, RATE_MB_S, centre="fzj") if each.trouble]
+    assert archive.audit(recompute=False).findings == []
 
 
 def test_a_year_s_evidence_of_an_archive_that_is_whole(archive: RestingArchive, tmp_path: Path) -> None:
