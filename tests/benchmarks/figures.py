@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """`ratio` is what the aim speaks of: ours to the ceiling, or the value itself; `at_most` where smaller is better."""
+    """`measured` is what the aim speaks of: ours to the ceiling or, where there is no ceiling, the value itself.
+
+    `at_most` where smaller is better.
+    """
 
     name: str
     value: str
-    ceiling: str
-    ratio: float
+    ceiling: str | None
+    measured: float
     aim: float
     at_most: bool = False
 
     @property
     def met(self) -> bool:
-        return self.ratio <= self.aim if self.at_most else self.ratio >= self.aim
+        return self.measured <= self.aim if self.at_most else self.measured >= self.aim
 
 
 def markdown(figures: Iterable[Figure]) -> str:
@@ -26,5 +29,6 @@ def markdown(figures: Iterable[Figure]) -> str:
     for each in figures:
         aim = f"{'≤' if each.at_most else '≥'} {each.aim:g}"
         met = "yes" if each.met else "**no**"
-        lines.append(f"| {each.name} | {each.value} | {each.ceiling} | {each.ratio:.2f} | {aim} | {met} |")
+        ceiling, ratio = ("—", "—") if each.ceiling is None else (each.ceiling, f"{each.measured:.2f}")
+        lines.append(f"| {each.name} | {each.value} | {ceiling} | {ratio} | {aim} | {met} |")
     return "\n".join(lines)
