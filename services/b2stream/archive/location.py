@@ -136,7 +136,8 @@ def parse_location(
     zone = root.split("/")[1]
     if not host or not user:
         raise ConfigurationError(f"{shown} names no host or no user, and irods_environment.json does not either")
-    auth = parameters.get("auth") or _scheme(irods.get("irods_authentication_scheme", "native"))
+    secret = _secret(parts, role, password_file, environment, bool(irods), shown)
+    auth = parameters.get("auth") or _scheme(irods.get("irods_authentication_scheme", "native"), secret)
     tls = parameters.get("tls", "require" if _wants_tls(irods, auth) else "refuse") == "require"
     if auth == "pam_password" and not tls:
         raise ConfigurationError(f"{shown}: auth=pam_password sends the password and needs tls=require")
@@ -149,7 +150,7 @@ def parse_location(
         zone=zone,
         root=root,
         staging_root=_logical_path(staging, shown) if staging else f"{root}/{STAGING}",
-        secret=_secret(parts, role, password_file, environment, bool(irods), shown),
+        secret=secret,
         tls=tls,
         ca_file=parameters.get("ca") or irods.get("irods_ssl_ca_certificate_file"),
         verify=parameters.get("verify") or irods.get("irods_ssl_verify_server", "hostname"),
@@ -215,8 +216,11 @@ def _irods_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return content
 
 
-def _scheme(text: str) -> str:
+def _scheme(text: str, secret: Secret) -> str:
+    """The scheme that irods_environment.json names. With `.irodsA` any is welcome: what a login left there is for native."""
     scheme = {"native": "native", "pam": "pam_password", "pam_password": "pam_password"}.get(text.lower())
+    if scheme is None and secret.irods_a is not None and secret.irods_a.is_file():
+        return "native"
     if scheme is None:
         raise ConfigurationError(f"authentication scheme {text!r}: b2stream knows native and pam_password")
     return scheme

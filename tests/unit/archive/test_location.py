@@ -213,6 +213,26 @@ def test_an_irods_environment_that_cannot_be_used_is_configuration(environment: 
         parse(URL, environment)
 
 
+@pytest.mark.parametrize("scheme", ["pam_interactive", "openid", "gsi"])
+def test_with_irods_a_any_scheme_of_irods_environment_is_welcome(environment: dict[str, str], scheme: str) -> None:
+    irods_environment(environment, irods_authentication_scheme=scheme)
+    with pytest.raises(ConfigurationError, match=scheme):
+        parse(URL, environment)
+    irods_a = Path(environment["HOME"]) / ".irods" / ".irodsA"
+    irods_a.write_text(password_obfuscation.encode("secret"))
+    location = parse(URL, environment)
+    assert (location.auth, location.secret.irods_a) == ("native", irods_a)
+
+
+def test_another_password_than_that_of_irods_a_is_for_the_scheme_which_must_be_known(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    irods_environment(environment, irods_authentication_scheme="pam_interactive")
+    (Path(environment["HOME"]) / ".irods" / ".irodsA").write_text(password_obfuscation.encode("secret"))
+    with pytest.raises(ConfigurationError, match="pam_interactive"):
+        parse(URL, environment, password_file=str(tmp_path / "password"))
+
+
 def test_other_places_of_irods_files_are_named_by_irods_own_variables(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
