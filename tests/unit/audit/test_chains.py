@@ -39,6 +39,19 @@ def test_I2_a_number_that_nothing_fills_is_a_gap() -> None:
     assert series.whole_until == dict.fromkeys(CENTRES, iso_utc(2_000_000))
 
 
+def test_I12_numbers_whose_closes_were_lost_with_the_log_and_sent_again_are_no_gap() -> None:
+    index = whole_archive(6)
+    for table in ("manifest", "committed"):
+        index.run(f"DELETE FROM {table} WHERE number IN (2, 3)")
+    lost = [{"attempt": digest("lost", number)[:32], "station": STATION, "series": SERIES} for number in (2, 3)]
+    index.put("superseded", lost[:1])
+    assert len(only(index).findings) == 1, "one attempt explains one number"
+    index.put("superseded", lost)
+    assert only(index).findings == []
+    index.put("letter", [{"id": "1", "attempt": lost[0]["attempt"], "batch": "", "station": STATION}])
+    assert len(only(index).findings) == 1, "an attempt with a letter has its own number there"
+
+
 def test_I2_a_letter_a_repeat_or_a_close_in_the_log_fills_a_number() -> None:
     for source in ("letter", "repeat", "close"):
         index = whole_archive(4)

@@ -1,6 +1,8 @@
 """The chain of each series: its numbers run on without a gap, and each close names the digest of the one before it.
 
-Numbers are filled by manifests, commit events, closes still in the log, dead letters and repeats. Two closes with one number are a fork
+Numbers are filled by manifests, commit events, closes still in the log, dead letters and repeats. A station whose closes were lost with
+the log sends its batches again under new numbers, and the new close names the attempts that it supersedes: so many missing
+numbers are no gap. Two closes with one number are a fork
 (a station that lost its journal begins at 0 again): it is noted, and is nothing wrong.
 """
 
@@ -13,6 +15,13 @@ from b2stream.contracts.canonical import iso_utc
 from b2stream.programs.audit.findings import Finding, Kind
 from b2stream.programs.audit.index import Index
 
+_SENT_AGAIN = """
+SELECT count(*) AS n FROM superseded s WHERE s.station = :station AND s.series = :series
+AND NOT EXISTS (SELECT 1 FROM close c WHERE c.attempt = s.attempt)
+AND NOT EXISTS (SELECT 1 FROM letter l WHERE l.attempt = s.attempt)
+AND NOT EXISTS (SELECT 1 FROM committed c WHERE c.attempt = s.attempt)
+AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.attempt = s.attempt)
+"""
 _LINKS = """
 SELECT station, series, number, digest, previous, batch, stop_us FROM manifest WHERE trouble IS NULL
 UNION SELECT station, series, number, digest, previous, batch, stop_us FROM link
@@ -59,12 +68,13 @@ class _Walk:
     still_whole: dict[str, bool]
     expected: int = 0
     before: set[str] = field(default_factory=set)
+    sent_again: int | None = None  # attempts that were superseded and left no other trace; None: not asked yet
     stops_us: dict[str, int] = field(default_factory=dict)
 
     def step(self, index: Index, number: int, links: list[Any]) -> None:
         path = f"{self.series.station}/{self.series.name}"
         if number > self.expected:
-            self._gap(path, number)
+            self._gap(index, path, number)
         closes = {link["digest"]: link for link in links if link["digest"] is not None}
         batches = {link["batch"] for link in links}
         self.series.batches += len(batches)
@@ -78,12 +88,18 @@ class _Walk:
         self._note_whole(index, batches, max((link["stop_us"] or 0 for link in links), default=0))
         self.expected, self.before = number + 1, set(closes)
 
-    def _gap(self, path: str, number: int) -> None:
-        last = number - 1
+    def _gap(self, index: Index, path: str, number: int) -> None:
+        last, missing = number - 1, number - self.expected
+        self.before = set()
+        if self.sent_again is None:
+            row = index.one(_SENT_AGAIN, station=self.series.station, series=self.series.name)
+            self.sent_again = int(row["n"]) if row else 0
+        if missing <= self.sent_again:
+            self.sent_again -= missing
+            return
         which = f"number {last}" if last == self.expected else f"numbers {self.expected} to {last}"
         detail = f"{which}: no manifest, event or letter"
         self.series.findings.append(Finding(Kind.GAP, f"{path}#{self.expected}", detail=detail))
-        self.before = set()
         self.still_whole = dict.fromkeys(self.still_whole, False)
 
     def _note_whole(self, index: Index, batches: set[str], stop_us: int) -> None:

@@ -96,8 +96,8 @@ def audited(
             with Index(path) as index:
                 with Counting() as counting:
                     framing = framing_from(settings)
-                    log = Log(settings, framing)
                     plan = with_witnesses(plan, settings, framing)
+                    log = Log(settings, framing, plan.check_signature)
                     report = Auditor(settings, stores, log, index, plan, counting.more).run()
                 yield report, index
             path.unlink()  # it was finished: the next one begins anew

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS replicated (
   PRIMARY KEY (batch, centre)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pid (
   folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, url TEXT, replica TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS superseded (attempt TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS superseded (attempt TEXT PRIMARY KEY, station TEXT, series TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS link (
   station TEXT, series TEXT, number INTEGER, digest TEXT, previous TEXT, batch TEXT, stop_us INTEGER, source TEXT,
   PRIMARY KEY (station, series, number, digest)) WITHOUT ROWID;
@@ -54,6 +54,8 @@ CREATE INDEX IF NOT EXISTS committed_attempt ON committed (attempt);
 CREATE INDEX IF NOT EXISTS manifest_batch ON manifest (batch);
 CREATE INDEX IF NOT EXISTS manifest_data ON manifest (data_path);
 CREATE INDEX IF NOT EXISTS close_data ON close (data_path);
+CREATE INDEX IF NOT EXISTS close_attempt ON close (attempt);
+CREATE INDEX IF NOT EXISTS manifest_attempt ON manifest (attempt);
 CREATE TABLE IF NOT EXISTS expected (
   batch TEXT, path TEXT, size_bytes INTEGER, sha256 TEXT);
 CREATE INDEX IF NOT EXISTS expected_path ON expected (path);

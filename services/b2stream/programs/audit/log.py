@@ -28,10 +28,21 @@ from b2stream.errors import LostOffsets, Poison, Retryable
 from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.walking import SignatureCheck
 from b2stream.settings import Settings
 
 FIXITY_CHECK = "fixity check"
 REPLICATION = "replication"
+NOT_ITS_OWN = {
+    "signature_missing",
+    "signature_wrong",
+    "key_expired",
+    "key_not_valid_yet",
+    "key_of_another_station",
+    "station_without_key",
+    "unknown_key",
+}
+"""Reasons of letters whose close is no link of its station's chain: nobody knows who wrote it."""
 _CLIENT_ID = "b2stream-audit"
 _POLL_S = 0.5
 _SILENT_S = 60.0
@@ -53,8 +64,11 @@ class Lag:
 class Log:
     """The topics, read to ends that were fixed at the beginning. Raises Retryable where Kafka does not answer."""
 
-    def __init__(self, settings: Settings, framing: Framing) -> None:
+    def __init__(
+        self, settings: Settings, framing: Framing, check_signature: SignatureCheck = lambda close, closed_at_us: None
+    ) -> None:
         self._settings = settings
+        self._check_signature = check_signature
         self._framing = framing
         self._admin = Admin(settings.kafka, _CLIENT_ID)
         self._partitions = settings.kafka.partitions
@@ -186,7 +200,8 @@ class Log:
     def _commit(self, index: Index, message: LogMessage) -> None:
         event = BatchCommitted.from_framed(self._framing.unframe(message.value))
         index.put("committed", [_commit_row(event, message)], keep_first=True)  # the earliest event of a batch decides
-        index.put("superseded", ({"attempt": attempt} for attempt in (*event.supersedes, event.attempt)))
+        whose = {"station": event.station, "series": event.series}
+        index.put("superseded", ({"attempt": attempt, **whose} for attempt in (*event.supersedes, event.attempt)))
 
     def _replica(self, index: Index, message: LogMessage) -> None:
         event = BatchReplicated.from_framed(self._framing.unframe(message.value))
@@ -222,7 +237,8 @@ class Log:
             if framed.schema.name == BatchClosed.SCHEMA:
                 close = BatchClosed.from_framed(framed)
                 paths_of(close)  # raises Poison for names that no gateway would write
-                _link(index, close, "letter")
+                if letter.reason not in NOT_ITS_OWN:
+                    _link(index, close, "letter")
         except Poison:
             return  # the original value was no close
 
@@ -232,7 +248,8 @@ class Log:
             return
         close = BatchClosed.from_framed(framed)
         data_path = paths_of(close).data_object  # raises Poison for names that no gateway would write
-        _link(index, close, "close")
+        if self._check_signature(close, message.appended_at_us) is None:  # else anyone could make gaps, or fill them
+            _link(index, close, "close")
         row = {
             "topic_id": message.topic,
             "partition": message.partition,
