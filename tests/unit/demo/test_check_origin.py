@@ -17,6 +17,7 @@ from b2stream.sandbox.demo.check.centres import Found
 from b2stream.sandbox.demo.check.findings import Findings
 from b2stream.sandbox.demo.check.manifests import read
 from b2stream.sandbox.demo.check.origin import check_signatures
+from b2stream.sandbox.demo.check.ours import EVERYTHING, Ours
 from b2stream.sandbox.demo.check.plan import Centre, Key, Password
 from b2stream.sandbox.demo.check.zone import Stored
 from tests.unit.demo.archives import Archive, committed, table
@@ -39,15 +40,21 @@ def manifest(change: Callable[[BatchClosed], BatchClosed] = signed) -> bytes:
     return committed("SE-Htm", "one – Ü.csv", table(5), 5, "EC", None, 0, change).manifest
 
 
-def judged(content: bytes, *keys: Key, repeats: list[dict[str, Any]] | None = None) -> Findings:
+def judged(
+    content: bytes,
+    *keys: Key,
+    repeats: list[dict[str, Any]] | None = None,
+    ours: Ours = EVERYTHING,
+    shared: bool = False,
+) -> Findings:
     """What the check finds about one manifest, or repeated closes."""
-    found, findings = Found(CENTRE), Findings()
+    found, findings = Found(replace(CENTRE, shared=shared)), Findings()
     path = "SE-Htm/EC/2026/07/one.csv.manifest.json"
     stored = Stored(path, 1, 0.0, 0.0, content=content)
     batch = read(stored)
     assert not isinstance(batch, str), batch
     found.objects[path], found.batches[batch.path] = stored, batch
-    check_signatures(found, repeats or [], {"SE-Htm": list(keys)} if keys else {}, findings)
+    check_signatures(found, repeats or [], {"SE-Htm": list(keys)} if keys else {}, findings, ours)
     return findings
 
 
@@ -116,6 +123,17 @@ def test_I9_a_close_that_repeats_a_batch_is_checked_too() -> None:
     forged = repeat(replace(batch.close, series_number=8))
     (finding,) = judged(manifest(), key(PRIVATE), repeats=[forged]).found
     assert (finding.station, finding.path) == ("SE-Htm", "close of number 8")
+
+
+@pytest.mark.parametrize("fed", [True, False])
+def test_I9_a_batch_of_an_earlier_run_with_another_key_counts_in_an_own_root_alone(fed: bool) -> None:
+    batch = committed("SE-Htm", "one – Ü.csv", table(5), 5, "EC", None, 0, lambda close: sign(close, OTHER))
+    sources = frozenset({("SE-Htm", "one – Ü.csv", batch.close.raw_sha256)} if fed else ())
+    this_kafka = Ours(sources, topic_id="another topic id")
+    assert len(judged(batch.manifest, key(PRIVATE), ours=this_kafka).found) == 1
+    assert judged(batch.manifest, key(PRIVATE), ours=this_kafka, shared=True).found == []
+    its_own_kafka = Ours(sources, topic_id="topic")
+    assert len(judged(batch.manifest, key(PRIVATE), ours=its_own_kafka, shared=True).found) == fed
 
 
 def test_I9_the_whole_check_tells_of_signatures(archive: Archive, check: Check) -> None:

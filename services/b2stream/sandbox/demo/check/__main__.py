@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import centres, events, history, origin, pids, report, sources
 from .findings import Findings
+from .ours import Ours
 from .plan import CannotCheck, Plan
 
 GOOD, WRONG, CANNOT = 0, 1, 3
@@ -47,10 +48,11 @@ def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
     said = events.read(plan.kafka) if plan.kafka else events.Events()
     if plan.kafka and plan.kafka.shared:
         said = events.only_of(said, plan.first, plan.second, plan.began_s)
-    origin.check_signatures(first, said.repeats, plan.keys, findings)
-    history.check_chains(first, said.repeats, stations, findings)
+    ours = _ours(plan, matched, said)
+    origin.check_signatures(first, said.repeats, plan.keys, findings, ours)
+    history.check_chains(first, said.repeats, stations, findings, ours)
     if plan.kafka:
-        history.check_events(said, first, second, stations, findings)
+        history.check_events(said, first, second, stations, findings, ours)
     if plan.handle:
         pids.check_pids(plan.handle, first, second, {source.sha256 for source in plan.sources}, findings)
     history.check_earlier(plan.earlier, found, findings)
@@ -59,6 +61,17 @@ def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
     if not findings.found:
         history.remember(plan.earlier, found)
     return findings, report.lines(matched, first, second)
+
+
+def _ours(plan: Plan, matched: list[sources.Matched], said: events.Events) -> Ours:
+    """What this run must answer for. Raises CannotCheck."""
+    asked = plan.first.shared or plan.second.shared
+    return Ours(
+        fed=frozenset((each.source.station, each.source.name, each.sha256) for each in matched),
+        topic_id=events.measurements_id(plan.kafka) if plan.kafka and asked else None,
+        repeated=frozenset(repeat["batch"] for repeat in said.repeats),
+        kafka_shared=plan.kafka is not None and plan.kafka.shared,
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import fastavro
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
 from .plan import CannotCheck, Centre, Kafka
@@ -48,6 +49,17 @@ def read(kafka: Kafka) -> Events:
         if {"series_number", "close"} <= record.keys():
             events.repeats.append(record)
     return events
+
+
+def measurements_id(kafka: Kafka) -> str:
+    """The id of the topic of measurements, as manifests name the log that they come from. Raises CannotCheck."""
+    name = f"{kafka.community}.measurements"
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2})
+    try:
+        asked = admin.describe_topics(TopicCollection([name]), request_timeout=ANSWER_S)[name]
+        return str(asked.result(timeout=2 * ANSWER_S).topic_id)
+    except (KafkaException, TimeoutError) as error:
+        raise CannotCheck(f"{name}: {error!r}") from error
 
 
 def only_of(events: Events, first: Centre, second: Centre, began_s: float) -> Events:

@@ -10,33 +10,50 @@ from .centres import Found
 from .events import Events
 from .findings import Findings
 from .manifests import Batch
+from .ours import EVERYTHING, Ours
 
 Series = tuple[str, str]
+Links = dict[int, list[dict[str, Any]]]  # closes by series number
 
 
-def check_chains(first: Found, repeats: list[dict[str, Any]], stations: set[str], findings: Findings) -> None:
-    """Series numbers run from 0 without a hole, and each close names the one before it by digest."""
-    links: dict[Series, dict[int, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+def check_chains(
+    first: Found,
+    repeats: list[dict[str, Any]],
+    stations: set[str],
+    findings: Findings,
+    ours: Ours = EVERYTHING,
+) -> None:
+    """Series numbers run from 0 without a hole, and each close names the one before it by digest.
+
+    Closes that are not ours are no links; but a chain that goes on from them is whole.
+    """
+    links: dict[Series, Links] = defaultdict(lambda: defaultdict(list))
+    others: dict[Series, Links] = defaultdict(lambda: defaultdict(list))
     for batch in first.batches.values():
-        links[batch.station, batch.series][batch.close["series_number"]].append(batch.close)
+        taken = links if ours.closed(first, batch) else others
+        taken[batch.station, batch.series][batch.close["series_number"]].append(batch.close)
     for repeat in repeats:
         close = {key: value for key, value in json.loads(repeat["close"]).items() if key != "signature"}
         links[repeat["station"], repeat["series"]][repeat["series_number"]].append(close)
     for (station, series), numbered in links.items():
         if station in stations:
-            _check_chain(numbered, {"station": station, "path": f"{station}/{series}"}, findings)
+            place = {"station": station, "path": f"{station}/{series}"}
+            alone = not (first.centre.shared and ours.kafka_shared)  # an earlier run may have begun at 0, too
+            _check_chain(numbered, others[station, series], place, findings, forks=alone)
 
 
-def _check_chain(numbered: dict[int, list[dict[str, Any]]], place: dict[str, str], findings: Findings) -> None:
+def _check_chain(numbered: Links, others: Links, place: dict[str, str], findings: Findings, *, forks: bool) -> None:
     for number in range(max(numbered) + 1):
         closes = numbered.get(number, [])
+        if not closes and number in others:
+            continue
         if not closes:
             findings.add("I2", f"no batch has series number {number}: a gap", **place)
             continue
         findings.count("I2", "links of series chains")
-        if len({close["raw_sha256"] for close in closes}) > 1:
+        if forks and len({close["raw_sha256"] for close in closes}) > 1:
             findings.add("I2", f"{len(closes)} batches have series number {number}: a fork", **place)
-        before = {close_digest(close) for close in numbered.get(number - 1, [])}
+        before = {close_digest(close) for close in numbered.get(number - 1, []) + others.get(number - 1, [])}
         for close in closes:
             named = close["previous"]
             if number == 0 and named is not None:
@@ -45,10 +62,19 @@ def _check_chain(numbered: dict[int, list[dict[str, Any]]], place: dict[str, str
                 findings.add("I2", f"{_called(close)} (series number {number}) names another previous close", **place)
 
 
-def check_events(events: Events, first: Found, second: Found, stations: set[str], findings: Findings) -> None:
+def check_events(
+    events: Events,
+    first: Found,
+    second: Found,
+    stations: set[str],
+    findings: Findings,
+    ours: Ours = EVERYTHING,
+) -> None:
     """Each event is true of what lies at its centre, and each batch has its events."""
-    commits = [event for event in events.commits if event["station"] in stations]
-    replicas = [event for event in events.replicas if event["commit"]["station"] in stations]
+    commits = [event for event in events.commits if event["station"] in stations and ours.told(event)]
+    replicas = [
+        event for event in events.replicas if event["commit"]["station"] in stations and ours.told(event["commit"])
+    ]
     for event in commits:
         _check_event("I5", event, first, findings, "objects that commit events name")
     for event in replicas:
@@ -59,7 +85,7 @@ def check_events(events: Events, first: Found, second: Found, stations: set[str]
     ):
         invariant = "I5" if what == "commit" else "I7"
         for batch in found.batches.values():
-            if batch.station in stations:
+            if batch.station in stations and ours.announced(found, batch):
                 findings.count(invariant, f"batches looked for among {what} events")
                 if batch.id not in announced:
                     findings.add(invariant, f"the batch has no {what} event", **found.file_of(batch.path))

@@ -13,17 +13,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from .canonical import SIGNED_PREFIX, canonical
 from .centres import Found
 from .findings import Findings
+from .ours import EVERYTHING, Ours
 from .plan import Key
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def check_signatures(
-    first: Found, repeats: list[dict[str, Any]], keys: dict[str, list[Key]], findings: Findings
+    first: Found,
+    repeats: list[dict[str, Any]],
+    keys: dict[str, list[Key]],
+    findings: Findings,
+    ours: Ours = EVERYTHING,
 ) -> None:
     """Every batch of a station that has a key, and every close that repeats a batch."""
     for batch in first.batches.values():
-        if batch.station in keys:
+        if batch.station in keys and ours.closed(first, batch):
             signed = _verbatim_close(first.objects[batch.manifest_path].content)
             closed_us = _instant_us(batch.document["log"]["closed_at"])
             wrong = _wrong(signed, batch.document["signature"], batch.close["key"], keys[batch.station], closed_us)
