@@ -18,6 +18,7 @@ from b2stream.stations.keys import load_key, make_key
 from b2stream.stations.known import KnownStations, check_changes, publish
 
 ANSWER_S = 60.0
+KEYS = "keys"  # folder in a sandbox's directory
 _BEFORE_NOW = timedelta(hours=1)  # a Kafka of the user's may have another clock
 _ECOSYSTEM, _ATMOSPHERE = re.compile(r"[A-Z]{2}-"), re.compile(r"[A-Z]{3}")  # ICOS: SE-Htm, HTM; else a ship, 26NA
 
@@ -30,7 +31,7 @@ class RegisteredElsewhere(ConfigurationError):
 
 def key_file(directory: Path, station: str) -> Path:
     """Where a station's private key lies in a sandbox's directory."""
-    return directory / "keys" / f"{station}.key"
+    return directory / KEYS / f"{station}.key"
 
 
 def register(

@@ -23,6 +23,7 @@ from b2stream.sandbox.demo.run import Choices, print_line, run
 from b2stream.sandbox.deployment import Given, stop_recorded
 from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.records import read_parts
+from b2stream.sandbox.signing import KEYS
 
 BASE = Path(".b2stream") / "demo"
 SIMULATED = "simulated"
@@ -96,7 +97,8 @@ def demo(
         return from_folder(data, folders, ledger) if data else simulated(folders, ledger, seed, size)
 
     with _quick_end(), _alone(place):
-        _make_room(place, fresh=fresh or (directory is None and data is None))
+        simulated_anew = directory is None and data is None
+        _make_room(place, fresh=fresh or simulated_anew, keep_keys=simulated_anew and bool(given["first"]))
         choices = Choices(place, Given(**given), community, not no_faults, amnesia, keep, as_json)
         outcome = run(choices, make_feed, sys.stdout, progress_out)
         if as_json:
@@ -123,16 +125,27 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
 
 
-def _make_room(directory: Path, *, fresh: bool) -> None:
-    """Stop what an earlier demo kept running there; remove what it left, if it was a demo that left it."""
+def _make_room(directory: Path, *, fresh: bool, keep_keys: bool) -> None:
+    """Stop what an earlier demo kept running there; remove what it left, if it was a demo that left it.
+
+    Keys are kept where the archive outlives the directory: what the stations signed there stays theirs.
+    """
     if read_parts(directory) and stop_recorded(directory):
         click.echo(f"an earlier demo was still running in {directory}; it is stopped", err=True)
     if not fresh or not any(directory.iterdir()):
         return
     if not (directory / FILE_NAME).exists() and not read_parts(directory):
         raise ConfigurationError(f"--fresh: {directory} is not empty and no demo made it; remove it yourself")
-    shutil.rmtree(directory)
-    directory.mkdir()
+    if not keep_keys:
+        shutil.rmtree(directory)
+        directory.mkdir()
+        return
+    (directory / FILE_NAME).write_text("", encoding="utf-8")  # the directory stays known as a demo's
+    for path in [path for path in directory.iterdir() if path.name not in (KEYS, FILE_NAME)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @contextlib.contextmanager
