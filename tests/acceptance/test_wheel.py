@@ -227,6 +227,21 @@ def test_the_formats_are_found_from_the_wheel(with_gateway: Environment) -> None
     assert int(with_gateway.evaluate(program)) >= 6
 
 
+def test_inspect_reads_a_file_from_the_wheel(with_gateway: Environment) -> None:
+    lines = ['"TOA5","HTM","CR1000X","1","std","CPU:met.CR1X","1","met"', '"TIMESTAMP","RECORD","T_air"']
+    lines += ['"TS","RN","degC"', '"","","Avg"', '"2026-03-01 00:01:00",0,1.5', '"2026-03-01 00:02:00",1,2.5']
+    (with_gateway.folder / "met.dat").write_text("\r\n".join([*lines, ""]), encoding="utf-8")
+    run = with_gateway.run(
+        "-m", "b2stream", "inspect", "met.dat", "--json", "--station", "SE-Htm", "--utc-offset-h", "1"
+    )
+    assert run.returncode == 0, run.stderr
+    said = json.loads(run.stdout)
+    assert (said["format"], said["rows"], said["opaque_reason"]) == ("campbell-toa5", 2, None)
+    assert said["start"] == "2026-02-28T23:01:00.000000Z"
+    assert {"name": "T_air", "unit": "degC"} in said["variables"]
+    assert said["manifest"]["batch"] == said["batch"]
+
+
 @pytest.fixture
 def without_sandbox(base: Environment) -> Iterator[Environment]:
     """The installation as it is in the production image: the folder of the sandbox is taken out."""
