@@ -37,7 +37,7 @@ def unsuitable(version, has_venv, implementation="CPython", system=SYSTEM):
     if tuple(system) != SYSTEM:
         return (
             "Linux on x86-64 is needed, and this is %s on %s, for which Faust has no wheel: use such a machine or "
-            "container (docker run --platform linux/amd64); gateway and reader run anywhere with `pip install .[gateway]`"
+            "container (docker run --platform linux/amd64); gateway and reader run anywhere with `pip install '.[gateway]'`"
             % (system[0] or "an unknown system", system[1] or "an unknown machine")
         )
     if implementation != "CPython":
