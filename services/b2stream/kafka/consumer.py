@@ -29,8 +29,6 @@ _PASSING = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
     KafkaError._MAX_POLL_EXCEEDED,
-    # Of a partition that was assigned: a broker that was just thawed or started does not know its topics for a moment.
-    KafkaError._UNKNOWN_PARTITION,
 }
 
 
@@ -98,6 +96,13 @@ class Consumer:
             return log_message(message)
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise LostOffsets(f"{self._topic}: {error.str()}")
+        if error.code() == KafkaError._UNKNOWN_PARTITION:
+            # Of a partition that is assigned: a broker that was just thawed does not know its topics for a moment. Whether
+            # librdkafka goes on with it is not said anywhere, so it is assigned anew, after a look at the offsets.
+            _log.warning("%s: %s; assigning its partitions anew", self._topic, error.str())
+            if self._group is not None:
+                self._unchecked = self._consumer.assignment()
+            return None
         if error.code() in _PASSING or isinstance(translated(error), Retryable):
             return None
         raise translated(error)

@@ -1,0 +1,53 @@
+"""A broker that was just thawed may say that it does not know a partition: the group's consumer assigns it anew and goes on."""
+
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, TopicPartition
+
+from b2stream.kafka import consumer
+from b2stream.kafka.consumer import Consumer
+
+
+class Broken:
+    """A message that is an error."""
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._UNKNOWN_PARTITION)
+
+
+class FakeClient:
+    """What librdkafka is asked, and what it answers: one error, then nothing."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.answers: list[Any] = [Broken()]
+        self.assigned: list[list[tuple[int, int]]] = []
+
+    def subscribe(self, topics: list[str], **callbacks: Any) -> None:
+        pass
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition("t", 0, 5)]
+
+    def committed(self, asked: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        return [TopicPartition("t", 0, 7)]
+
+    def get_watermark_offsets(self, which: TopicPartition, timeout: float) -> tuple[int, int]:
+        return 0, 9
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.assigned.append([(each.partition, each.offset) for each in partitions])
+
+    def poll(self, timeout_s: float) -> Any:
+        return self.answers.pop() if self.answers else None
+
+
+def test_I11_a_partition_that_the_broker_forgot_for_a_moment_is_assigned_anew_at_its_committed_offset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer, "_Consumer", FakeClient)
+    reading = Consumer("127.0.0.1:1", "t", client_id="test", group="g")
+    assert reading.poll(0.0) is None
+    assert reading.poll(0.0) is None
+    client: Any = reading._consumer
+    assert client.assigned == [[(0, 7)]]
