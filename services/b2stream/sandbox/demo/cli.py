@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from b2stream.errors import ConfigurationError
+from b2stream.sandbox.demo import interruption
 from b2stream.sandbox.demo.feeding import Feed, from_folder, simulated
 from b2stream.sandbox.demo.ledger import FILE_NAME, Ledger
 from b2stream.sandbox.demo.run import Choices, print_line, run
@@ -158,9 +159,11 @@ def _quick_end() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        interruption.ask()
         click.echo("\nstopping everything …", err=True)
         raise KeyboardInterrupt
 
+    interruption.forget()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:

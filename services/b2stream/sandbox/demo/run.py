@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from b2stream.batches.identity import id24
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes, programs, signing
-from b2stream.sandbox.demo import auditing, checking, farewell, sabotage, troubles
+from b2stream.sandbox.demo import auditing, checking, farewell, interruption, sabotage, troubles
 from b2stream.sandbox.demo.feeding import NOBODYS_STATION, FedStation, Feed
 from b2stream.sandbox.demo.ledger import Ledger
 from b2stream.sandbox.demo.progress import Progress
@@ -98,6 +98,7 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
             progress_out,
             "\nThe independent check: both centres against the source files, with none of b2stream's code\n",
         )
+        interruption.raise_if_asked()
         plan, passwords = checking.write_plan(deployment, ledger.sources(), began_s, registered)
         verdict = checking.run(plan, passwords, as_json=choices.as_json)
         outcome.good = verdict.good

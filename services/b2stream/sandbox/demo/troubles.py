@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2stream.sandbox import programs
+from b2stream.sandbox.demo import interruption
 from b2stream.sandbox.demo.feeding import Feed
 from b2stream.sandbox.demo.progress import Progress
 from b2stream.sandbox.demo.screen import Screen
@@ -30,7 +31,8 @@ class Stage:
     screen: Screen
 
     def look(self) -> None:
-        """Look how far it has come, and show it."""
+        """Look how far it has come, and show it. Raises KeyboardInterrupt where the demo is to end."""
+        interruption.raise_if_asked()
         self.screen.show(self.progress.look(self.feed.fed))
 
     def glance(self) -> None:
