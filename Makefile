@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DATA   ?=
 AMNESIA ?=
+FULL   ?=
 ARGS   ?=
 
 .DEFAULT_GOAL := help
@@ -28,8 +29,8 @@ test: $(READY)  ## Run lint, types and every test that CI runs.
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m tests
 
-faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them).
-	@B2STREAM_FAULTS=all $(BIN)/python -m pytest tests/faults
+faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them; FULL=1: outages at full length).
+	@B2STREAM_FAULTS=all B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m pytest tests/faults
 
 unit: $(READY)  ## Run the unit tests only.
 	@$(BIN)/python -m pytest tests/unit

@@ -14,11 +14,17 @@ from pathlib import Path
 import pytest
 
 from b2stream.sandbox.deployment import Deployment
+from tests.faults import scale
 from tests.faults.chain import NO_HANDLE
 from tests.faults.moments import ALL_FAULTS
 
 SEED_VARIABLE = "B2STREAM_FAULTS_SEED"
 PASSED = pytest.StashKey[bool]()
+
+
+def pytest_report_header() -> str:
+    """Say how long outages are here."""
+    return scale.told()
 
 
 @pytest.fixture(scope="session")
