@@ -8,8 +8,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from b2stream import kafka
-from b2stream.sandbox.kafka import KafkaBroker
+from b2stream.sandbox.kafka import KafkaBroker, ProxiedListener
 from b2stream.sandbox.kafka.broker import BrokerNotStarted
+from b2stream.sandbox.ports import free_ports
 from tests.waiting import PATIENCE_S
 
 
@@ -102,6 +103,18 @@ def test_a_stopped_broker_leaves_no_process_and_another_object_finds_its_data(
         assert read_all(again.start(), topic, 1) == [b"before the stop"]
     finally:
         again.kill()
+
+
+def test_who_comes_by_the_proxied_door_is_sent_to_the_port_that_it_advertises(tmp_path: Path, quick_java: None) -> None:
+    port, advertised_port = free_ports(2)
+    broker = KafkaBroker(tmp_path, proxied=ProxiedListener(port, advertised_port))
+    try:
+        usual = AdminClient({"bootstrap.servers": broker.start()}).list_topics(timeout=PATIENCE_S).brokers
+        proxied = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}"}).list_topics(timeout=PATIENCE_S).brokers
+    finally:
+        broker.kill()
+    assert [one.port for one in usual.values()] == [broker.port]
+    assert [one.port for one in proxied.values()] == [advertised_port]
 
 
 def test_a_broker_whose_port_is_taken_does_not_mistake_the_other_one_for_itself(

@@ -3,6 +3,6 @@
 Neither Java nor Maven need to be installed. `jars` brings the class path, `broker` runs one KRaft node on it.
 """
 
-from b2stream.sandbox.kafka.broker import KafkaBroker
+from b2stream.sandbox.kafka.broker import KafkaBroker, ProxiedListener
 
-__all__ = ["KafkaBroker"]
+__all__ = ["KafkaBroker", "ProxiedListener"]

@@ -35,9 +35,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more_listeners}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 log.dirs={data}
 
@@ -92,6 +92,16 @@ class SecureListener:
     properties: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class ProxiedListener:
+    """A second door that whoever came by it is sent back to by way of another port: a fault proxy listens at `advertised_port` and
+    passes on to `port`. Kafka's clients use the addresses that the broker names, so a proxy at the usual door sees only the first request.
+    """
+
+    port: int
+    advertised_port: int
+
+
 class KafkaBroker(Server):
     """A broker whose data, settings and log lie in `directory`; started again there it has its messages back.
 
@@ -107,9 +117,11 @@ class KafkaBroker(Server):
         *,
         survives: bool = False,
         secure: SecureListener | None = None,
+        proxied: ProxiedListener | None = None,
     ) -> None:
         super().__init__(directory, survives=survives)
         self._secure = secure
+        self._proxied = proxied
         self._data = self.directory / "data"
         self._properties_file = self.directory / "server.properties"
         self._ports_file = self.directory / "ports"
@@ -166,11 +178,18 @@ class KafkaBroker(Server):
 
     def _write_properties(self) -> None:
         port, controller_port = self._ports()
-        secure = self._secure
+        secure, proxied = self._secure, self._proxied
+        more_listeners = more_advertised = ""
+        if secure is not None:
+            more_listeners = more_advertised = f",{secure.protocol}://127.0.0.1:{secure.port}"
+        if proxied is not None:
+            more_listeners += f",PROXIED://127.0.0.1:{proxied.port}"
+            more_advertised += f",PROXIED://127.0.0.1:{proxied.advertised_port}"
         more = {} if secure is None else secure.properties
         self._properties_file.write_text(
             SERVER_PROPERTIES.format(
-                more_listeners="" if secure is None else f",{secure.protocol}://127.0.0.1:{secure.port}",
+                more_listeners=more_listeners,
+                more_advertised=more_advertised,
                 more_properties="\n".join(f"{name}={value}" for name, value in more.items()),
                 port=port,
                 controller_port=controller_port,
