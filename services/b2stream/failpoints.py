@@ -1,44 +1,69 @@
 """Named places where a test may stop a program dead: `B2STREAM_FAIL_AT="announce:3"` kills it with SIGKILL at the third passing.
 
-`<step>:<n>[:<act>]` with act `kill` (default), `raise` (Retryable) or `stall` (for ever); several are separated by commas. Unset, a
-passing costs one look at an empty dictionary. `B2STREAM_PASSINGS=FILE` appends a line per passing, so that a test can show
-that the step was reached with work in flight.
+`<step>:<n>[:<act>]` with act `kill` (default), `raise` (Retryable), `stall` (for ever) or `stall=20` (so many seconds); several are
+separated by commas. Unset, a passing costs one look at an empty dictionary. `B2STREAM_PASSINGS=FILE` appends a line per passing, so
+that a test can show that the step was reached with work in flight.
 """
 
 import os
 import signal
 import threading
 from collections import Counter
+from dataclasses import dataclass
 
 from b2stream.errors import ConfigurationError, Retryable
 
 FAIL_VARIABLE = "B2STREAM_FAIL_AT"
 PASSINGS_VARIABLE = "B2STREAM_PASSINGS"
-STEPS = (
-    "journal write",
-    "append",
-    "stage",
-    "verify",
-    "place data object",
-    "place manifest",
-    "announce",
-    "acknowledge",
-    "copy",
+GATEWAY = (
+    "journal write",  # in the transaction, before its commit
+    "journal written",
+    "publish block",  # handed to the producer, not acknowledged
+    "blocks sent",  # all of an attempt are acknowledged, its close is not in the journal
+    "close sent",  # it is acknowledged, and the journal does not know it
+    "receipts read",  # and not written
 )
+PLACING = (
+    "verify",  # both objects are staged, nobody has looked at them
+    "place data object",
+    "data object placed",
+    "place manifest",  # the data object is in place without its manifest
+    "manifest placed",  # the batch is committed, and not checked at its final path
+)
+"""What processor and replicator do alike."""
+TELLING = (
+    "announce",  # the work is done, nobody knows it
+    "announced",  # Kafka has the event, where there is one; the offset is behind
+    "acknowledge",
+    "acknowledged",
+)
+"""What all three consumers of the log do alike."""
+PROCESSOR = ("append", "stage", *PLACING, *TELLING, "write letter", "letter written")
+REPLICATOR = ("copy", *PLACING, *TELLING)
+REGISTRAR = ("write PID record", "PID record written", "write attributes", "attributes written", *TELLING)
+STEPS = tuple(dict.fromkeys((*GATEWAY, *PROCESSOR, *REPLICATOR, *REGISTRAR)))
+"""`stage` and `copy` are passed in the middle of the first write of each object; `append` once the spool has a block."""
 _ACTS = ("kill", "raise", "stall")
 
 
-def _armed(text: str) -> dict[str, dict[int, str]]:
-    armed: dict[str, dict[int, str]] = {}
+@dataclass(frozen=True, slots=True)
+class _Act:
+    what: str
+    length_s: float | None = None  # of a stall; None is for ever
+
+
+def _armed(text: str) -> dict[str, dict[int, _Act]]:
+    armed: dict[str, dict[int, _Act]] = {}
     for part in filter(None, text.split(",")):
         step, _, rest = part.partition(":")
         number, _, act = rest.partition(":")
-        act = act or "kill"
-        if step not in STEPS or not number.isdecimal() or int(number) < 1 or act not in _ACTS:
+        what, _, length = (act or "kill").partition("=")
+        is_length = not length or (what == "stall" and length.isdecimal())
+        if step not in STEPS or not number.isdecimal() or int(number) < 1 or what not in _ACTS or not is_length:
             raise ConfigurationError(
-                f"{FAIL_VARIABLE}: {part!r} is not <step>:<n>[:kill|raise|stall]; steps are {STEPS}"
+                f"{FAIL_VARIABLE}: {part!r} is not <step>:<n>[:kill|raise|stall|stall=<seconds>]; steps are {STEPS}"
             )
-        armed.setdefault(step, {})[int(number)] = act
+        armed.setdefault(step, {})[int(number)] = _Act(what, float(length) if length else None)
     return armed
 
 
@@ -60,9 +85,11 @@ def passing(step: str) -> None:
             with open(_record, "a", encoding="utf-8") as record:
                 record.write(f"{os.getpid()} {step} {number}\n")
     act = _points.get(step, {}).get(number)
-    if act == "kill":
+    if act is None:
+        return
+    if act.what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif act == "raise":
+    elif act.what == "raise":
         raise Retryable(f"fail point {step!r}, passing {number}")
-    elif act == "stall":
-        threading.Event().wait()
+    else:
+        threading.Event().wait(act.length_s)

@@ -7,6 +7,7 @@ from itertools import chain
 
 import pytest
 
+from b2stream import failpoints
 from b2stream.sandbox.demo.check.canonical import canonical, close_digest
 from tests.faults import load, moments
 from tests.faults.judging import Archive, assert_same_end
@@ -15,15 +16,22 @@ PATH = "XX-For/EC/2024/03/{}.csv"
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_moments_hit_every_step_by_every_program_that_passes_it(seed: int) -> None:
-    pairs = {(step, victim) for step, victims in moments.WHO_PASSES.items() for victim in victims}
-    drawn = moments.twenty(seed)
-    assert len(drawn) == 20
+def test_moments_hit_every_step_by_every_program_that_passes_it_twice(seed: int) -> None:
+    pairs = {(step, victim) for victim, steps in moments.WHO_PASSES.items() for step in steps}
+    drawn = moments.all_of_them(seed)
+    assert all(each.twice for each in drawn)
     assert {(each.step, each.label.partition("-")[0]) for each in drawn} == pairs
-    assert sum(each.twice for each in drawn) == 1
-    assert [each.step for each in moments.each_step_once(seed)] == list(moments.WHO_PASSES)
+    assert len(drawn) == len(pairs)
+    assert sum(each.waits for each in drawn) == moments.LONG_WAITS
     assert Counter(chain.from_iterable(moments.in_tours(drawn, 3))) == Counter(drawn)
-    assert moments.twenty(seed) == drawn
+    assert moments.all_of_them(seed) == drawn
+
+
+def test_every_step_is_killed_at_somewhere() -> None:
+    hit = {step for steps in moments.WHO_PASSES.values() for step in steps}
+    elsewhere = {"write letter", "letter written"} | (set(failpoints.REGISTRAR) - set(failpoints.TELLING))
+    assert hit | elsewhere == set(failpoints.STEPS)
+    assert {step for step, _ in moments.OF_TODAY} <= hit
 
 
 def test_the_load_has_twelve_batches_of_three_stations_and_is_drawn_from_its_seed() -> None:

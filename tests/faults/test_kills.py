@@ -4,6 +4,7 @@ After each kill the independent check judges both centres, the archive is compar
 the pure core makes of the log (`judging.py`).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,18 +20,18 @@ TOURS = 3  # chains that live at the same time: most of a kill's time is the wai
 
 
 @pytest.mark.timeout(900)
-def test_I1_a_kill_at_each_step_changes_nothing(
+def test_I1_a_kill_at_each_kind_of_step_changes_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Say
 ) -> None:
-    _survive(servers, evidence, name, moments.each_step_once(seed), seed, say)
+    _survive(servers, evidence, name, moments.some(seed), seed, say)
 
 
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("all_faults")
-def test_I1_twenty_kills_change_nothing(servers: Deployment, evidence: Path, name: str, seed: int, say: Say) -> None:
-    drawn = moments.twenty(seed)
-    assert len(drawn) == 20
-    _survive(servers, evidence, name, drawn, seed, say)
+def test_I1_kills_at_every_step_on_the_first_try_and_on_the_next_change_nothing(
+    servers: Deployment, evidence: Path, name: str, seed: int, say: Say
+) -> None:
+    _survive(servers, evidence, name, moments.all_of_them(seed), seed, say)
 
 
 def _survive(servers: Deployment, directory: Path, name: str, drawn: list[Moment], seed: int, say: Say) -> None:
@@ -49,7 +50,6 @@ def _survive(servers: Deployment, directory: Path, name: str, drawn: list[Moment
             moments.compare(ended, still.result())
             survived += [one for one, _ in ended]
     say(moments.table(survived))
-    assert len(survived) == len(drawn)
+    assert Counter(one.moment for one in survived) == Counter(drawn), "a step was never hit"
     assert all(one.in_flight > 0 for one in survived), "a step was hit with nothing in flight"
     assert all(one.objects > 0 for one in survived), "a check compared no object"
-    assert {one.moment.step for one in survived} == set(moments.WHO_PASSES), "a step was never hit"

@@ -66,6 +66,10 @@ def test_a_stalled_step_goes_no_further() -> None:
         assert stalled.stdout.read() == ""
 
 
+def test_a_stall_with_a_length_ends() -> None:
+    assert run("copy,copy", "copy:1:stall=0,copy:2:raise")[1] == ["copy", "raised fail point 'copy', passing 2"]
+
+
 def test_each_passing_is_recorded_with_process_step_and_number(tmp_path: Path) -> None:
     record = tmp_path / "passings"
     run("stage,append,stage", "stage:2", record)
@@ -76,12 +80,23 @@ def test_each_passing_is_recorded_with_process_step_and_number(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "wrong",
-    ["announce", "announce:", "announce:x", "announce:0", "announce:²", "announc:1", "announce:1:explode", ":1"],
+    [
+        "announce",
+        "announce:",
+        "announce:x",
+        "announce:0",
+        "announce:²",
+        "announc:1",
+        "announce:1:explode",
+        ":1",
+        "copy:1:kill=3",
+        "copy:1:stall=x",
+    ],
 )
 def test_a_point_that_cannot_be_meant_is_refused_with_what_can(wrong: str) -> None:
     code, _, said = run("stage", wrong)
     assert code != 0
-    assert f"{wrong!r} is not <step>:<n>[:kill|raise|stall]" in said
+    assert f"{wrong!r} is not <step>:<n>[:kill|raise|stall|stall=<seconds>]" in said
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -148,6 +148,7 @@ class Placing:
                 lost, placement = error, Placement.ALREADY_THERE
             if placement is Placement.PLACED:
                 self._staging.placed(new.path)
+                self._passing("data object placed" if step == "place data object" else "manifest placed")
                 return None
             state = self.store.describe(new.path)
             if state is not None:

@@ -21,8 +21,8 @@ DEBRIS_LIMIT = 2  # pieces in one call
 TRY_LIMIT = 3  # times that a centre shows nothing, or something else, before that is its answer
 
 Passing = Callable[[str], None]
-"""Called with the name of a step as it is passed: `stage` or `copy` (in the middle of the first write), `verify`,
-`place data object`, `place manifest`."""
+"""Called with the name of a step as it is passed: `stage` or `copy` (in the middle of the first write), then those of
+`failpoints.PLACING`."""
 
 
 class Writer:

@@ -170,10 +170,12 @@ class Loop:
         held = self._partitions.get(work.message.partition)
         if held is None or held.generation != work.generation:
             return  # someone else has the partition now, and will find it done
-        if isinstance(outcome.error, Retryable):
+        try:
+            if outcome.error is not None:
+                raise outcome.error
+            failpoints.passing("announced")
+        except Retryable:
             self._schedule.add(work)
-        elif outcome.error is not None:
-            raise outcome.error
         else:
             held.frontier.finish(work.message.offset)
             self._meters.outcomes.labels(outcome.outcome).inc()
@@ -224,9 +226,10 @@ class Loop:
             frontier = held.frontier.frontier()
             if frontier <= held.committed:
                 continue
-            failpoints.passing("acknowledge")
             try:
+                failpoints.passing("acknowledge")
                 self._reader.done_up_to(partition, frontier)
+                failpoints.passing("acknowledged")
             except Retryable as error:
                 self._log.info("offset %d of partition %d is not committed yet: %s", frontier, partition, error)
                 self._kafka_answers = False

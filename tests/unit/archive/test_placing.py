@@ -228,7 +228,8 @@ def test_each_step_is_passed_by_name_and_staging_in_the_middle_of_the_write(stor
 
     Placing(store, Writer(), "attempt", clock=ManualClock(), passing=passing).place_pair(DATA, MANIFEST, ours)
     assert [step for step, _ in passed] == [
-        *("stage", "stage", "verify", "verify", "place data object", "place manifest")
+        *("stage", "stage", "verify", "verify"),
+        *("place data object", "data object placed", "place manifest", "manifest placed"),
     ]
     assert passed[0][1] == [ReplicaStatus.INTERMEDIATE]
 

@@ -290,7 +290,7 @@ class Journal:
             except BaseException:
                 self._db.rollback()
                 raise
-        failpoints.passing("journal write")
+        failpoints.passing("journal written")
 
     def _note_signature(self, name: str, signature: Signature) -> None:
         self._db.execute(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from b2stream import failpoints
 from b2stream.batches.identity import batch_id
 from b2stream.batches.paths import split_name
 from b2stream.contracts.records import BatchClosed, Relation
@@ -147,6 +148,7 @@ class Gateway:
         except FileChanged:
             self.journal.give_up(attempt.attempt)
             raise
+        failpoints.passing("blocks sent")
         close = self.journal.begin_close(attempt, snapshot.signature, self.sign)
         self._send_close(close)
         self._done[snapshot.name] = snapshot.signature
@@ -154,6 +156,7 @@ class Gateway:
     def _send_close(self, close: BatchClosed) -> None:
         topic_id = self.topic_id()
         delivered = self.publisher.send_close(close)
+        failpoints.passing("close sent")
         self.journal.end_close(close.attempt, topic_id, delivered.offset)
         metrics.FILES.inc()
         metrics.ROWS.inc(close.rows)

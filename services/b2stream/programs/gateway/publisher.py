@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Protocol
 
+from b2stream import failpoints
 from b2stream.contracts import schemas
 from b2stream.contracts.envelopes import Headers, block_headers, close_headers
 from b2stream.contracts.framing import Framing
@@ -86,6 +87,7 @@ class Publisher:
                 size -= self._first(on_the_way)
             headers = block_headers(self._station, series, attempt, sequence)
             on_the_way.append((self._publish(header + body, headers), len(body)))
+            failpoints.passing("publish block")
             size += len(body)
         while on_the_way:
             self._first(on_the_way)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from b2stream import failpoints
 from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import read_letter
@@ -132,6 +133,7 @@ class Receipts:
                 self._take(reader.topic, message, writer)
             writer.read_up_to(name, reader.topic_id, reader.next_offset)
 
+        failpoints.passing("receipts read")
         self.journal.write_receipts(apply)
         reader.unnoted = 0
 

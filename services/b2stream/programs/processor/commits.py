@@ -130,9 +130,8 @@ class Commits:
             committed = await self._place(turn)
             if committed is None:
                 return
-            announced = await self._ownership.until_answered(work.partition, lambda: self._announce(committed))
+            announced = await self._ownership.until_answered(work.partition, lambda: self._tell(committed))
             if announced and self._ownership.is_current(work.partition):
-                passing("announce")
                 self._finish(work, committed)
         except B2streamError as error:
             self._crash(error)
@@ -145,6 +144,11 @@ class Commits:
                 self._keeper.forget(work.partition, work.attempt)
             metrics.CLOSED_BATCHES.dec()
             self._leave_room(work)
+
+    async def _tell(self, committed: Committed) -> None:
+        passing("announce")
+        await self._announce(committed)
+        passing("announced")
 
     async def _place(self, turn: Turn[Work]) -> Committed | None:
         """Try until it is in place; None where it is dead, or of an old generation."""

@@ -18,6 +18,7 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import Aggregate, BatchAbandoned, CoverageStarted, Record
 from b2stream.contracts.topics import Topic
 from b2stream.errors import Poison
+from b2stream.failpoints import passing
 from b2stream.programs.processor.committing import Committed
 
 _log = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ class Outbox:
         """Write a dead letter: the original value, the reason in headers; where its station's gateway looks, if it has one."""
         station = letter.station
         partition = partition_of(station, self._partitions) if station else partition
+        passing("write letter")
         await self._publish(topics.DEAD_LETTERS, partition, station, value, letter_headers(letter))
+        passing("letter written")
 
     async def dead_batch(self, letter: Letter, record: Record) -> None:
         """Write the one letter that stands for a dead batch whose blocks lie in the archive."""

@@ -247,10 +247,13 @@ class Processor:
             frontier = partition.frontier.frontier()
             if frontier == partition.committed_offset or not self._ownership.is_current(partition):
                 continue
+            moved = frontier > partition.start_offset  # else it only says where the group begins
+            if moved:
+                passing("acknowledge")
             if await sink(partition.number, frontier):
                 partition.committed_offset = frontier
-                if frontier > partition.start_offset:  # else it only says where the group begins
-                    passing("acknowledge")
+                if moved:
+                    passing("acknowledged")
 
     async def abandon_silent(self, ends: Mapping[int, int]) -> None:
         """Publish an abandonment for each attempt that was silent for T at the end of the log.

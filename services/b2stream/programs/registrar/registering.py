@@ -10,6 +10,7 @@ from b2stream.archive.store import ObjectStore
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.errors import MissingObject, Poison
+from b2stream.failpoints import passing
 from b2stream.handles.describing import Describing, checksum_dates
 from b2stream.handles.records import Prefixes, first_record, second_record
 from b2stream.handles.registering import ContentConflict, Registered, create, create_or_rewrite
@@ -87,13 +88,17 @@ class Registering:
         """Nothing is left half done that the next try would not complete."""
 
     def _committed(self, commit: BatchCommitted) -> Done:
+        passing("write PID record")
         outcome, _ = create(self._service, first_record(commit, self._prefixes))
+        passing("PID record written")
         self._describe(self._first, commit.path, self._describing.at_first(commit), commit.committed_at_us)
         return Done(None, outcome.value)
 
     def _replicated(self, replica: BatchReplicated) -> Done:
         commit = replica.commit
+        passing("write PID record")
         outcome, found = create_or_rewrite(self._service, first_record(commit, self._prefixes, replica))
+        passing("PID record written")
         copy = second_record(replica, self._prefixes)
         if copy is not None:
             create_or_rewrite(self._service, copy)
@@ -115,6 +120,8 @@ class Registering:
             self._seen_s[store.centre] = time.monotonic()
             wanted = described | checksum_dates(present.resources, checked_at_us, present)
             if present.lacks(wanted):
+                passing("write attributes")
                 store.set_attributes(path, wanted)
+                passing("attributes written")
         except MissingObject as error:
             raise NothingToDescribe(error.detail, store.centre) from error
