@@ -80,6 +80,10 @@ class StationDescription(Record):
         """The key with this id."""
         return next((key for key in self.keys if key.id == identity), None)
 
+    def one_series(self, identity: str) -> StationSeries | None:
+        """The series with this id, where it is listed."""
+        return next((each for each in self.series if each.id == identity), None)
+
     def to_avro(self) -> dict[str, Any]:
         return {
             "station": self.station,

@@ -30,6 +30,11 @@ def read_kinds(file: str = "") -> Mapping[str, Kind]:
         raise ConfigurationError(f"registrar.kinds_file {path}: {error}") from error
 
 
+def data_levels(file: str = "") -> Mapping[str, int]:
+    """Data levels by name of the input format, where they are known; as `read_kinds`."""
+    return {name: kind.data_level for name, kind in read_kinds(file).items() if kind.data_level is not None}
+
+
 def _kind(table: dict[str, Any]) -> Kind:
     """Raises TypeError."""
     kind = Kind(**table)

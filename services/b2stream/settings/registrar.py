@@ -12,7 +12,7 @@ class Registrar(Section):
     )
     kinds_file: str = Field(
         "",
-        description="TOML with theme, data level and object specification by input format; empty: b2stream's own formats.",
+        description="TOML with theme, data level and object specification by input format, for the processor, too; empty: b2stream's own.",
     )
     grace_s: float = Field(20.0, gt=0, description="After SIGTERM, time for registrations in flight, seconds.")
     outage_ready_s: float = Field(

@@ -142,6 +142,7 @@ class Deployment:
     latency_s: float = 0.01
     unsigned: str = "accept"
     unknown_key_s: float = 3_600.0
+    levels: dict[str, int] = field(default_factory=dict)
     framing: Framing = field(default_factory=Framing)
 
     def __post_init__(self) -> None:
@@ -233,6 +234,7 @@ class Running:
                 clock,
                 now_us=lambda: deployment.now_us,
                 policy="rules-1 sha256:00",
+                descriptions=lambda: deployment.stations.descriptions,
             ),
             outbox=outbox,
             undertaker=Undertaker(outbox, log, deployment.store, clock, TOPIC_ID, self.executor),
@@ -245,6 +247,7 @@ class Running:
                 accept_unsigned=deployment.unsigned == "accept",
                 unknown_key_s=deployment.unknown_key_s,
                 now_us=lambda: deployment.now_us,
+                levels=deployment.levels,
             ),
             executor=self.executor,
             crash=self.crashes.append,

@@ -6,7 +6,7 @@ Every step is idempotent: a crash after any of them, a second processor, or a re
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from b2stream import __version__
@@ -17,13 +17,16 @@ from b2stream.archive.waiting import Clock
 from b2stream.batches.container import container_header, frame, sync_marker
 from b2stream.batches.examining import Examined
 from b2stream.batches.manifest import InLog, Manifest, batch_of, build_manifest, paths_of, read_manifest
+from b2stream.batches.permission import NotPermitted, check_variables
 from b2stream.batches.summary import Summary
 from b2stream.contracts import blocks, schemas
 from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import CONTAINER_AVRO, Aggregate, BatchClosed, BatchCommitted, BatchRepeated
+from b2stream.contracts.stations import StationDescription
 from b2stream.errors import DamagedObject, Fatal, Poison
 from b2stream.failpoints import passing
+from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import Conflicting, Incomplete, RereadBodies, SpooledBodies
 from b2stream.programs.processor.examiners import Examiner
 
@@ -68,7 +71,7 @@ class Committed:
 
 @dataclass(slots=True)
 class Committer:
-    """Commits closed attempts at one centre. `commit` may run in several threads at once."""
+    """Commits closed attempts at one centre. `commit` may run in several threads at once. `descriptions` are those of stations now."""
 
     store: ObjectStore
     framing: Framing
@@ -79,6 +82,7 @@ class Committer:
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     writer: Writer = field(default_factory=Writer)
     policy: str | None = None
+    descriptions: Callable[[], Mapping[str, StationDescription]] = dict
 
     def commit(self, closed: ClosedBatch) -> Committed:
         """Bring it into place. Raises Retryable, Stuck, Poison (a hole, or a close that is not true) or Fatal."""
@@ -101,6 +105,7 @@ class Committer:
             assert closed.problem is not None
             raise closed.problem
         assert closed.examined is not None
+        self._permit(close, closed.examined)
         in_log = InLog(
             self.topic_id, closed.partition, closed.bodies.offset_runs(), closed.close_offset, closed.closed_at_us
         )
@@ -121,6 +126,14 @@ class Committer:
             closed.problem = problem
             return False
         return True
+
+    def _permit(self, close: BatchClosed, examined: Examined) -> None:
+        """Only what is not archived yet: what a description allowed once stays, whatever it says by now."""
+        try:
+            check_variables(close, ((name, unit) for name, unit, _ in examined.variables), self.descriptions())
+        except NotPermitted as refused:
+            metrics.REFUSED_CLOSES.labels(refused.reason).inc()
+            raise
 
     def _data_object(self, closed: ClosedBatch) -> Iterator[bytes | memoryview]:
         close = closed.close

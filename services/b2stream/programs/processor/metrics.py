@@ -24,10 +24,13 @@ DEBRIS = Counter(
 )
 DEAD_LETTERS = Counter("b2stream_processor_dead_letters_total", "Dead letters, by reason.", ["reason"])
 REFUSED_CLOSES = Counter(
-    "b2stream_processor_closes_refused_total", "Closes that are not their station's own, by reason.", ["reason"]
+    "b2stream_processor_closes_refused_total",
+    "Closes that are not their station's own, or that its description does not allow, by reason.",
+    ["reason"],
 )
 WAITING_CLOSES = Gauge(
-    "b2stream_processor_closes_waiting", "Closes that wait for their key to be published, an hour at most."
+    "b2stream_processor_closes_waiting",
+    "Closes that wait for their key to be published, an hour at most, or some seconds for a new description.",
 )
 EVICTIONS = Counter(
     "b2stream_processor_evictions_total", "Attempts that left the spool and are read again at their close."

@@ -1,20 +1,21 @@
-"""In front of everything that a close can do: whether its station wrote it (I9).
+"""In front of everything that a close can do: whether its station wrote it (I9), and may publish this series.
 
 A close that is refused changes nothing: it becomes a letter of its own, and its attempt stays open. Whoever may write to the topic could
 otherwise end any attempt of any station with a forged close; now the station's own close still finds all blocks. Where none comes,
 they are abandoned like those of any attempt that fell silent.
 
 A close whose key nobody has yet waits here, in front of its series' order, so that nothing waits behind it; when the key is published
-it goes on as if it had just come.
+it goes on as if it had just come. One whose series is not listed waits a moment, too: its station's new description may be on its way.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from b2stream.batches.manifest import batch_of
+from b2stream.batches.permission import NotPermitted, check_series
 from b2stream.batches.signing import UnknownKey, check_origin
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchClosed
@@ -28,7 +29,9 @@ from b2stream.programs.processor.partition import Partition, WaitingClose
 _log = logging.getLogger(__name__)
 
 MOST_WAITING = 1_000
-"""So many closes of unknown keys, 128 KiB each at most, wait at once; further ones become letters that are not poison (I10)."""
+"""So many closes of unknown keys, 128 KiB each at most, wait at once; further ones become letters at once (I10)."""
+NEWS_S = 10.0
+"""A description that was published before the close is known here so long after it, if Kafka answers."""
 
 
 class Stations(Protocol):
@@ -43,12 +46,16 @@ class Stations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OriginRules:
-    """Who is believed. A close whose key nobody has waits until `unknown_key_s` after the broker appended it."""
+    """Who is believed. A close whose key nobody has waits until `unknown_key_s` after the broker appended it.
+
+    `levels` are the data levels of input formats.
+    """
 
     stations: Stations
     accept_unsigned: bool
     unknown_key_s: float
     now_us: Callable[[], int]
+    levels: Mapping[str, int] = field(default_factory=dict)
 
 
 class Gate:
@@ -74,11 +81,11 @@ class Gate:
         """Judge a close, after those that came before it and whose key is known by now."""
         async with self._one_at_a_time:
             await self._look_again()
-            if not await self._judge(partition, message, close, has_room=self.waiting() < MOST_WAITING):
+            wait_s = await self._judge(partition, message, close, has_room=self.waiting() < MOST_WAITING)
+            if wait_s is not None:
                 partition.begin(message.offset, message.appended_at_us)
-                partition.waiting.append(WaitingClose(message, close))
+                partition.waiting.append(WaitingClose(message, close, wait_s))
                 metrics.WAITING_CLOSES.set(self.waiting())
-                _log.warning("close %s of %s waits for its key %s", close.stem, close.station, close.key)
 
     async def look_again(self) -> None:
         """Judge those that wait once more, where descriptions changed or their time is over."""
@@ -91,16 +98,16 @@ class Gate:
         return description is not None and bool(description.keys)
 
     def waiting(self) -> int:
-        """Closes whose key nobody has yet."""
+        """Closes whose key nobody has yet, or whose series is not listed yet."""
         return sum(len(partition.waiting) for partition in self._partitions.values())
 
     async def _look_again(self) -> None:
         version = self._rules.stations.version
         is_news, self._seen_version = version != self._seen_version, version
         for partition, one in list(self._all_waiting()):
-            if not self._ownership.is_current(partition) or not (is_news or self._is_over(one.message)):
+            if not self._ownership.is_current(partition) or not (is_news or self._is_over(one.message, one.wait_s)):
                 continue
-            if await self._judge(partition, one.message, one.close, has_room=True):
+            if await self._judge(partition, one.message, one.close, has_room=True) is None:
                 partition.waiting.remove(one)
                 partition.finish(one.message.offset)
         metrics.WAITING_CLOSES.set(self.waiting())
@@ -110,22 +117,30 @@ class Gate:
             for one in partition.waiting:
                 yield partition, one
 
-    async def _judge(self, partition: Partition, message: LogMessage, close: BatchClosed, *, has_room: bool) -> bool:
-        """Accept or refuse it; False where it has to wait."""
+    async def _judge(
+        self, partition: Partition, message: LogMessage, close: BatchClosed, *, has_room: bool
+    ) -> float | None:
+        """Accept or refuse it; where it has to wait, for how many seconds after it came."""
         rules = self._rules
         try:
             check_origin(
                 close, message.appended_at_us, rules.stations.descriptions, accept_unsigned=rules.accept_unsigned
             )
+            check_series(close, rules.stations.descriptions, rules.levels)
         except UnknownKey as unknown:
-            if has_room and not self._is_over(message):
-                return False
+            if has_room and not self._is_over(message, rules.unknown_key_s):
+                _log.warning("close %s of %s waits for its key %s", close.stem, close.station, close.key)
+                return rules.unknown_key_s
             await self._bury(partition, message, close, unknown, poison=False)  # the key may still be published
+        except NotPermitted as refused:
+            if has_room and not self._is_over(message, NEWS_S):
+                return NEWS_S
+            await self._bury(partition, message, close, refused, poison=True)
         except Poison as refused:
             await self._bury(partition, message, close, refused, poison=True)
         else:
             await self._accept(partition, message, close)
-        return True
+        return None
 
     async def _bury(
         self, partition: Partition, message: LogMessage, close: BatchClosed, refused: Poison, *, poison: bool
@@ -133,5 +148,5 @@ class Gate:
         metrics.REFUSED_CLOSES.labels(refused.reason).inc()
         await self._refuse(partition, message, close, Cause(refused.reason, str(refused), poison, batch_of(close)))
 
-    def _is_over(self, message: LogMessage) -> bool:
-        return self._rules.now_us() - message.appended_at_us >= self._rules.unknown_key_s * 1e6
+    def _is_over(self, message: LogMessage, wait_s: float) -> bool:
+        return self._rules.now_us() - message.appended_at_us >= wait_s * 1e6

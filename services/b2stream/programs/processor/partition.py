@@ -10,10 +10,11 @@ from b2stream.contracts.records import BatchClosed
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WaitingClose:
-    """A close whose key nobody has yet; its attempt stays open."""
+    """A close for which its station's description may still come, `wait_s` seconds after it at most; its attempt stays open."""
 
     message: LogMessage
     close: BatchClosed
+    wait_s: float
 
 
 @dataclass(slots=True, eq=False)

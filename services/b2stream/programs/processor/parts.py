@@ -15,6 +15,7 @@ from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import B2streamError
+from b2stream.handles.kinds import data_levels
 from b2stream.kafka import Producer, read_range
 from b2stream.kafka.admin import TopicFacts
 from b2stream.policies import policies_of
@@ -117,6 +118,7 @@ def put_together(
             clock,
             writer=writer,
             policy=policies_of(settings).label,
+            descriptions=lambda: stations.descriptions,
         ),
         outbox=outbox,
         undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying, writer),
@@ -143,12 +145,13 @@ def put_together(
 
 
 def _origin(settings: Settings, stations: KnownStations) -> OriginRules:
-    """The descriptions in the topic of stations (`topics.STATIONS`) say whose signatures hold."""
+    """The descriptions in the topic of stations (`topics.STATIONS`) say whose signatures hold, and who may publish what."""
     return OriginRules(
         stations=stations,
         accept_unsigned=settings.processor.unsigned == "accept",
         unknown_key_s=settings.processor.unknown_key_s,
         now_us=lambda: time.time_ns() // 1000,
+        levels=data_levels(settings.registrar.kinds_file),
     )
 
 
