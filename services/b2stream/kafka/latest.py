@@ -14,13 +14,13 @@ _BUFFER_BYTES = 2 << 20
 
 
 class LatestReader:
-    """Reads every partition of a compacted topic from its beginning, without a group.
+    """Reads every partition of a compacted topic, or the one given, from its beginning, without a group.
 
     Compaction leaves gaps, also right before the end, so no offset tells that the end is reached: Kafka itself says it.
     Raises Retryable where nobody answers, ConfigurationError where there is no such topic.
     """
 
-    def __init__(self, brokers: Brokers, topic: str, client_id: str) -> None:
+    def __init__(self, brokers: Brokers, topic: str, client_id: str, partition: int | None = None) -> None:
         more = {
             "group.id": f"{client_id}-without-group",
             "enable.auto.commit": False,
@@ -34,8 +34,8 @@ class LatestReader:
             known = self._consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic]
             if known.error is not None:
                 raise translated(known.error)
-            self._unread = set(known.partitions)
-            self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in self._unread])
+            self._unread = set(known.partitions) if partition is None else {partition}
+            self._consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in self._unread])
         except KafkaException as error:
             self._consumer.close()
             raise translated(error) from error

@@ -50,10 +50,11 @@ class KnownStations:
         self.version = 0
 
     @classmethod
-    def of(cls, settings: Settings, framing: Framing, client_id: str) -> "KnownStations":
-        """Those of a deployment."""
+    def of(cls, settings: Settings, framing: Framing, client_id: str, station: str | None = None) -> "KnownStations":
+        """Those of a deployment; with `station` only what lies in its partition."""
         topic = topics.STATIONS.full_name(settings.general.community)
-        return cls(lambda: LatestReader(settings.kafka, topic, f"{client_id}-stations"), framing)
+        partition = None if station is None else partition_of(station, settings.kafka.partitions)
+        return cls(lambda: LatestReader(settings.kafka, topic, f"{client_id}-stations", partition), framing)
 
     def start(self) -> None:
         """Begin to read."""

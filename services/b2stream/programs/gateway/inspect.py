@@ -13,18 +13,23 @@ from b2stream.batches.examining import Examination
 from b2stream.batches.identity import id24
 from b2stream.batches.manifest import InLog, batch_of, build_manifest, paths_of
 from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
+from b2stream.batches.permission import NotPermitted
 from b2stream.commands.output import print_columns
 from b2stream.contracts import schemas
 from b2stream.contracts.canonical import iso_utc
 from b2stream.contracts.framing import Framed
 from b2stream.contracts.records import BatchClosed
+from b2stream.contracts.stations import StationDescription
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.formats.base import Reading, Station
 from b2stream.formats.registry import read_file
+from b2stream.handles.kinds import data_levels
 from b2stream.programs.gateway.closing import Prepared, draft, place, prepare
+from b2stream.programs.gateway.permitted import refusal
 from b2stream.programs.gateway.snapshot import take
 from b2stream.programs.gateway.watch import Seen, Signature, is_temporary, printable
 from b2stream.settings import Settings, load
+from b2stream.stations.files import read_description
 
 FIRST_ROWS = 5
 LATER = ("close.attempt", "close.series_number", "close.previous", "close.key", "signature", "log")
@@ -39,11 +44,15 @@ class CannotRead(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was found; `station` is None where neither setting nor file names one: then there is no batch yet."""
+    """What was found; `station` is None where neither setting nor file names one: then there is no batch yet.
+
+    `refused` is why the station's description does not allow it, where one was given.
+    """
 
     station: str | None
     prepared: Prepared
     close: BatchClosed
+    refused: NotPermitted | None = None
 
 
 @click.command()
@@ -52,29 +61,36 @@ class Inspected:
     "--station", metavar="ID", help="The gateway's station; default: the setting, else the one the file names."
 )
 @click.option("--utc-offset-h", type=float, help="The station's standard time, hours ahead of UTC.")
+@click.option("--description", type=click.Path(path_type=Path), help="The station's TOML: say whether it allows FILE.")
 @click.option("--config", "config_file", type=click.Path(), help="TOML file with the settings.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, with the whole manifest.")
 def inspect(
-    file: Path, as_json: bool, station: str | None, utc_offset_h: float | None, config_file: str | None
+    file: Path,
+    as_json: bool,
+    station: str | None,
+    utc_offset_h: float | None,
+    description: Path | None,
+    config_file: str | None,
 ) -> None:
     """Say what the gateway would make of FILE: format, series, times, rows, variables, batch, and the manifest as far as it is known.
 
     A name that the gateway leaves alone, as that of an unfinished transfer, is said first.
 
-    Exit codes: 0 also for an opaque file (the reason is shown) and for one that is left alone, 1 if FILE cannot be read.
+    Exit codes: 0 also for an opaque file (the reason is shown), for one that is left alone, and for one that the station's
+    description does not allow; 1 if FILE cannot be read.
     """
     overrides = {("gateway", "station"): station, ("gateway", "utc_offset_h"): utc_offset_h}
     settings = load(config_file, overrides=overrides).settings
-    found = look_at(file, settings)
+    found = look_at(file, settings, read_description(description) if description else None)
     if as_json:
         click.echo(json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         show(found)
 
 
-def look_at(file: Path, settings: Settings) -> Inspected:
+def look_at(file: Path, settings: Settings, description: StationDescription | None = None) -> Inspected:
     """Read a file as a gateway with these settings would; the first of its series, replacing nothing."""
-    station = settings.gateway.station or None
+    station = settings.gateway.station or (description.station if description else None)
     if station is not None and not is_safe_name(station, LONGEST_NAME_BYTES):
         raise ConfigurationError(f"gateway.station: {station!r} may have letters, digits and -._+,=@ only")
     try:
@@ -89,7 +105,9 @@ def look_at(file: Path, settings: Settings) -> Inspected:
         station = named if named and is_safe_name(named, LONGEST_NAME_BYTES) else None
     prepared = prepare(snapshot, Station(station or _NOBODY, offset_h), block_bytes)
     close = place(draft(prepared, "0" * 32, settings.gateway.window_s), None)
-    return Inspected(station, prepared, close)
+    known = {description.station: description} if description else {}
+    refused = refusal(close, prepared, known, data_levels(settings.registrar.kinds_file))
+    return Inspected(station, prepared, close, refused)
 
 
 def document(found: Inspected) -> dict[str, Any]:
@@ -115,6 +133,7 @@ def document(found: Inspected) -> dict[str, Any]:
         "labels": [each.name for each in reading.labels] if reading else [],
         "first_rows": first_rows(reading) if reading else [],
         "notes": close.notes,
+        "refused": {"reason": found.refused.reason, "detail": found.refused.detail} if found.refused else None,
         "batch": batch_of(close) if known else None,
         "path": paths_of(close).data_object if known else None,
         "manifest_path": paths_of(close).manifest if known else None,
@@ -169,6 +188,7 @@ def show(found: Inspected) -> None:
         "stop": facts["stop"] or "—",
         "rows": f"{facts['rows']} in {facts['blocks']} blocks",
         **facts["notes"],
+        **({"refused": f"{facts['refused']['reason']}: {facts['refused']['detail']}"} if facts["refused"] else {}),
         "batch": facts["batch"] or "—",
         "id24": facts["id24"],
         "path": facts["path"] or "—",

@@ -37,7 +37,7 @@ class ReceiptsLike(Protocol):
 @dataclass(slots=True)
 class Gateway:
     """Publishes the files of one folder for one station. `topic_id` tells which topic a close went to; `beat` says that work goes on;
-    `forget` lets the journal forget what it need not know."""
+    `forget` lets the journal forget what it need not know; `warn` says what the processor will refuse."""
 
     station: Station
     journal: Journal
@@ -51,6 +51,7 @@ class Gateway:
     beat: Callable[[], None] = lambda: None
     forget: Callable[[], None] = lambda: None
     sign: Callable[[BatchClosed], BatchClosed] = unsigned
+    warn: Callable[[BatchClosed, Prepared], None] = lambda close, prepared: None
     new_attempt: Callable[[], str] = lambda: secrets.token_hex(16)
     present: dict[str, Seen] = field(default_factory=dict)
     unsettled: dict[str, Seen] = field(default_factory=dict)
@@ -135,6 +136,7 @@ class Gateway:
         tries = again.tries + 1 if again is not None and cause != "asked" else 0
         supersedes = self.journal.superseded_by_next(snapshot.name, repeats)
         planned = draft(prepared, self.new_attempt(), self.window_s, self._relation(snapshot.name, batch), supersedes)
+        self.warn(planned, prepared)
         self.journal.plan(planned, prepared.cuts, tries)
         attempt = self.journal.open_attempt(snapshot.name)
         assert attempt is not None

@@ -3,21 +3,27 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
+from b2stream.contracts.framing import Framing
+from b2stream.contracts.records import BatchClosed
+from b2stream.contracts.stations import StationDescription
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.formats.base import Station
+from b2stream.handles.kinds import data_levels
 from b2stream.kafka import Brokers, Producer, addresses, wait_until_answers
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.gateway import metrics
+from b2stream.programs.gateway.closing import Prepared
 from b2stream.programs.gateway.cluster import CLIENT_ID, Cluster
 from b2stream.programs.gateway.forgetting import Forgetting
 from b2stream.programs.gateway.journal import Journal, JournalLock
 from b2stream.programs.gateway.outstanding import Outstanding
+from b2stream.programs.gateway.permitted import Permitted
 from b2stream.programs.gateway.program import Gateway
 from b2stream.programs.gateway.publisher import SAY_AGAIN_S, Publisher, Stopping
 from b2stream.programs.gateway.receipts import Receipts
@@ -25,9 +31,11 @@ from b2stream.programs.gateway.signing import signer
 from b2stream.programs.gateway.watch import Folder, check_folder
 from b2stream.registry import framing_from
 from b2stream.settings import Settings
+from b2stream.stations.known import KnownStations
 
 JOURNAL = Path(".b2stream") / "journal.sqlite"
 _TRY_AGAIN_S = 2.0
+_DESCRIPTION_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -130,10 +138,22 @@ def opened(
             window_s=settings.gateway.window_s,
             beat=health.beat,
             sign=sign,
+            warn=_permitted(settings, framing).warn if with_receipts else _say_nothing,
             forget=Forgetting(journal, settings.gateway.keep_receipts_days).now_and_then,
         )
         health.ready()
         yield gateway, health
+
+
+def _permitted(settings: Settings, framing: Framing) -> Permitted:
+    def load() -> Mapping[str, StationDescription]:
+        return KnownStations.of(settings, framing, CLIENT_ID, settings.gateway.station).load(_DESCRIPTION_S)
+
+    return Permitted(load, data_levels(settings.registrar.kinds_file))
+
+
+def _say_nothing(close: BatchClosed, prepared: Prepared) -> None:
+    """For a gateway that only sends."""
 
 
 def run(gateway: Gateway, health: Health, stop: threading.Event, scan_s: float) -> None:
