@@ -19,20 +19,22 @@ class Fault:
     lowest bit of one byte), `cut` (both sides closed), `reset` (RST to both), `half_close` (the end of this direction alone).
 
     It begins `after_bytes` bytes after it was set; with a `trigger`, a regular expression on the bytes (as Latin-1), so many after
-    the match begins. `only` keeps it to connections whose first bytes match, `times` to so many connections (0: all).
+    the match begins; `trigger_in` looks for the trigger in the other direction, so that the reply to a request can be lost. `only`
+    keeps it to connections whose first bytes match, `times` to so many connections (0: all).
     """
 
     kind: str = "pass"
     direction: str = BOTH
     after_bytes: int = 0
     trigger: str = ""
+    trigger_in: str = BOTH
     only: str = ""
     times: int = 0
     seconds: float = 0.0
     bytes_per_s: float = math.inf
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.direction not in (UP, DOWN, BOTH):
+        if self.kind not in KINDS or not {self.direction, self.trigger_in} <= {UP, DOWN, BOTH}:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, direction up, down or both")
         if min(self.after_bytes, self.times, self.seconds) < 0 or self.bytes_per_s <= 0:
             raise ValueError("no number of a fault is negative, and bytes_per_s is more than 0")
@@ -57,14 +59,18 @@ class Lane:
 
     def __init__(self, direction: str) -> None:
         self.direction = direction
+        self.other: Lane | None = None
         self.swallowed = False
         """Whether bytes are missing in this stream, so that nobody can go on with it."""
         self.set(Fault())
 
     def set(self, fault: Fault) -> None:
         """Put a fault in force; its position is counted from here."""
-        self._fault = fault if fault.direction in (self.direction, BOTH) else Fault()
-        self._trigger = re.compile(fault.trigger.encode("latin-1"), re.DOTALL) if fault.trigger else None
+        acts = fault.direction in (self.direction, BOTH)
+        watches = bool(fault.trigger) and (fault.trigger_in == self.direction or (acts and fault.trigger_in == BOTH))
+        self._fault = fault if acts else Fault()
+        self._trigger = re.compile(fault.trigger.encode("latin-1"), re.DOTALL) if watches else None
+        self._tells_other = watches and fault.trigger_in == self.direction
         self._start = None if fault.trigger else fault.after_bytes
         self._seen = 0
         self._tail = b""
@@ -101,12 +107,7 @@ class Lane:
 
     def _begin(self, content: bytes) -> int | None:
         """Where in these bytes the fault is in force from; None: later, if ever."""
-        if self._start is None and self._trigger is not None:
-            text = self._tail + content
-            match = self._trigger.search(text)
-            if match:
-                self._start = max(0, self._seen - len(self._tail) + match.start()) + self._fault.after_bytes
-            self._tail = text[-_TAIL_BYTES:]
+        self._look(content)
         seen, self._seen = self._seen, self._seen + len(content)
         if self._start is None or self._start > self._seen:
             return None
@@ -115,3 +116,21 @@ class Lane:
         ):  # what comes after so many bytes needs no further one
             return None
         return max(0, self._start - seen)
+
+    def _look(self, content: bytes) -> None:
+        """Look for the trigger; where it is found the fault begins here, or in the other direction with what comes next there."""
+        if self._trigger is None:
+            return
+        text_begins = self._seen - len(self._tail)
+        text = self._tail + content
+        self._tail = text[-_TAIL_BYTES:]
+        if match := self._trigger.search(text):
+            self._trigger = None
+            self._start = text_begins + match.start() + self._fault.after_bytes
+            if self._tells_other and self.other is not None:
+                self.other.begin_here()
+
+    def begin_here(self) -> None:
+        """The trigger was found in the other direction."""
+        if self._start is None:
+            self._start = self._seen + self._fault.after_bytes

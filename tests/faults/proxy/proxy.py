@@ -158,6 +158,7 @@ class _Connection:
         self._proxy = proxy
         self._writers = [client]
         self._lanes = {direction: Lane(direction) for direction in (UP, DOWN)}
+        self._lanes[UP].other, self._lanes[DOWN].other = self._lanes[DOWN], self._lanes[UP]
         self._faults_set = 0
         self._changed = {direction: asyncio.Event() for direction in (UP, DOWN)}
 

@@ -75,6 +75,15 @@ def test_a_trigger_is_found_across_chunks_and_counts_from_where_it_begins(chunks
     assert content(taken(lane(Fault("flip", trigger="sha2:", after_bytes=5)), *chunks)) == b"abc sha2:yyz"
 
 
+def test_what_comes_after_a_trigger_of_the_other_direction_is_struck() -> None:
+    fault = Fault("black_hole", DOWN, trigger="go", trigger_in=UP, after_bytes=2)
+    requests, replies = lane(fault, UP), lane(fault, DOWN)
+    requests.other = replies
+    assert content(taken(replies, WORD)) == WORD
+    assert content(taken(requests, b"let it ", b"go")) == b"let it go"
+    assert content(taken(replies, WORD, WORD)) == WORD[:2]
+
+
 def test_before_its_trigger_nothing_happens() -> None:
     waiting = lane(Fault("black_hole", trigger="never"))
     assert content(taken(waiting, WORD, WORD)) == WORD + WORD

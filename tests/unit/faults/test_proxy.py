@@ -149,7 +149,7 @@ def test_connections_end_at_once_and_so_do_those_that_come(proxy: FaultProxy, ec
         assert client.recv(1) == b""
         assert kind == "cut"
     assert until(lambda: echo.endings) == ["end" if kind == "cut" else "reset"]
-    with connect(proxy) as client, contextlib.suppress(ConnectionResetError):
+    with contextlib.suppress(ConnectionResetError), connect(proxy) as client:
         assert client.recv(1) == b""
     proxy.clear()
     with connect(proxy) as client:
@@ -177,14 +177,15 @@ def test_half_closed_the_server_hears_an_end_and_its_answers_still_come(proxy: F
 
 
 def test_a_reply_is_lost_although_its_request_was_heard(proxy: FaultProxy, echo: Echo) -> None:
-    proxy.set(Fault("cut", DOWN, trigger="done", times=1))
+    proxy.set(Fault("cut", DOWN, trigger="do it", trigger_in=UP, times=1))
     with connect(proxy) as client, contextlib.suppress(ConnectionResetError):
-        client.sendall(b"it is done")
-        assert client.recv(100) in (b"", b"it is ")
-    assert echo.heard == b"it is done"
+        assert said(client, b"this passes") == b"this passes"
+        client.sendall(b"do it")
+        assert client.recv(100) == b""
+    assert echo.heard == b"this passes" + b"do it"
     assert proxy.counts.hits == 1
     with connect(proxy) as client:
-        assert said(client, b"is it done?") == b"is it done?"
+        assert said(client, b"did you do it?") == b"did you do it?"
 
 
 def test_a_fault_can_be_kept_to_those_who_open_with_certain_words(proxy: FaultProxy, echo: Echo) -> None:
@@ -197,8 +198,8 @@ def test_a_fault_can_be_kept_to_those_who_open_with_certain_words(proxy: FaultPr
     assert proxy.counts.hits == 1
 
 
-def test_a_server_that_is_away_resets_and_one_that_is_back_is_found(echo: Echo) -> None:
-    with FaultProxy("127.0.0.1:1") as proxy, connect(proxy) as client, pytest.raises(ConnectionResetError):
+def test_a_server_that_is_away_is_not_to_be_reached() -> None:
+    with FaultProxy("127.0.0.1:1") as proxy, pytest.raises(ConnectionResetError), connect(proxy) as client:
         client.recv(1)
 
 
