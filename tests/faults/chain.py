@@ -1,4 +1,4 @@
-"""The whole chain as real processes: gateways, processor, replicator on a real Kafka and two embedded zones.
+"""The whole chain as real processes: gateways, processor, replicator, registrar on a real Kafka, a Handle server and two embedded zones.
 
 Servers may be shared by several chains; each chain has a community (topics, groups) and archive roots of its own. What it is given
 and how far that came is known from outside: from the journals' receipts and from Kafka's offsets.
@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from b2stream.contracts import topics
+from b2stream.contracts.stations import StationDescription
 from b2stream.errors import B2streamError, Retryable
 from b2stream.failpoints import FAIL_VARIABLE, PASSINGS_VARIABLE
 from b2stream.kafka.admin import Admin
 from b2stream.programs.gateway.journal import Journal
 from b2stream.programs.gateway.running import JOURNAL
 from b2stream.programs.gateway.watch import printable
-from b2stream.sandbox import processes, programs
+from b2stream.sandbox import processes, programs, signing
 from b2stream.sandbox.deployment import Deployment, Given
 from b2stream.sandbox.ports import port_in
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.records import read_parts
 from b2stream.sandbox.sandbox_zone import SandboxZone
+from b2stream.settings import load as load_settings
 from b2stream.settings import variable
 from tests.faults import load
 from tests.faults.load import StationFile
@@ -36,9 +38,15 @@ STOP_S = 60.0
 DRAIN_S = 240.0
 LOOK_EVERY_S = 0.2  # journals and offsets; a look costs processor time that the programs need
 NO_HANDLE = Given(handle="", handle_prefix="21.T99999")
-"""Chains register no PIDs: none of their deployments has a Handle server."""
+"""For chains that register no PIDs: their deployments have no Handle server, and so no registrar."""
 WRITTEN_LONG_AGO_S = 1_700_000_000  # a file whose content is older than its name here is complete at once
-PROCESSOR, REPLICATOR = "processor", "replicator"
+PROCESSOR, REPLICATOR, REGISTRAR = "processor", "replicator", "registrar"
+READS = {
+    PROCESSOR: (topics.MEASUREMENTS,),
+    REPLICATOR: (topics.COMMITS,),
+    REGISTRAR: (topics.COMMITS, topics.REPLICAS),
+}
+"""The topics that each program works off as a group."""
 
 
 def gateway_of(station: str) -> str:
@@ -46,14 +54,18 @@ def gateway_of(station: str) -> str:
     return f"gateway-{station}"
 
 
-def beside(servers: Deployment, directory: Path, community: str) -> Deployment:
-    """A deployment with topics and archive roots of its own on the servers of another one."""
+def beside(servers: Deployment, directory: Path, community: str, *, registering: bool = False) -> Deployment:
+    """A deployment with topics and archive roots of its own on the servers of another one.
+
+    `registering`: with a Handle server of its own, where one is to be had: equal contents of two chains would share a PID.
+    """
     zones = {role: servers.servers[role] for role in ("first", "second")}
     roots = {role: zone.root_url(community) for role, zone in zones.items() if isinstance(zone, SandboxZone)}
     passwords = {
         f"{role}_password_file": zone.password_file for role, zone in zones.items() if isinstance(zone, SandboxZone)
     }
-    given = replace(NO_HANDLE, kafka=servers.addresses["kafka"], redis=servers.addresses["redis"], **roots, **passwords)  # type: ignore[arg-type]
+    common = Given() if registering else NO_HANDLE
+    given = replace(common, kafka=servers.addresses["kafka"], redis=servers.addresses["redis"], **roots, **passwords)  # type: ignore[arg-type]
     return Deployment(directory, given, community=community)
 
 
@@ -66,12 +78,16 @@ class Chain:
         *,
         stations: tuple[str, ...] = load.STATIONS,
         environment: Mapping[str, str] | None = None,
+        signed: bool = False,
     ) -> None:
+        """`environment` is for every program; `signed`: the stations have keys, and the processor takes nothing unsigned of them."""
         self.deployment = deployment
         self.directory = deployment.directory
         self.stations = stations
         self.given: list[tuple[StationFile, Path]] = []
         self.began_s = time.time()
+        self.descriptions: list[StationDescription] = []  # with the stations' public keys, where they have some
+        self._signed = signed
         self._journals: dict[str, Journal] = {}
         self._topic_ids: dict[str, str] = {}
         self._admin: Admin | None = None
@@ -96,19 +112,36 @@ class Chain:
     @property
     def labels(self) -> list[str]:
         """The processes of an ordinary chain."""
-        return [PROCESSOR, REPLICATOR, *map(gateway_of, self.stations)]
+        registering = [REGISTRAR] if self.registers else []
+        return [PROCESSOR, REPLICATOR, *registering, *map(gateway_of, self.stations)]
+
+    @property
+    def registers(self) -> bool:
+        """Whether there is a Handle server, and so a registrar; known once the servers are started."""
+        return bool(self.deployment.addresses.get("handle"))
 
     def start(self, fail_at: Mapping[str, str] | None = None) -> None:
         """Start servers and programs; `fail_at` arms some of them by label."""
         self.deployment.start()
         self.deployment.prepare()
+        if self._signed:
+            self._publish_keys()
         started = {label: self.launch(label, fail_at=(fail_at or {}).get(label)) for label in self.labels}
         for label in started:
             self.wait_until_ready(label)
+        self.learn_topics()
+
+    def learn_topics(self) -> None:
+        """Ask for the ids of the topics, which the names of the groups contain; again where a topic was made anew."""
         admin = Admin(self.deployment.addresses["kafka"])
-        for topic in (topics.MEASUREMENTS, topics.COMMITS):
+        for topic in (topics.MEASUREMENTS, topics.COMMITS, topics.REPLICAS):
             name = topic.full_name(self.deployment.community)
             self._topic_ids[name] = admin.topic(name).topic_id
+
+    def _publish_keys(self) -> None:
+        """Give each station a key, and publish its description."""
+        settings = load_settings(self.deployment.settings_file, environment={}).settings
+        self.descriptions = signing.register(settings, self.directory, dict.fromkeys(self.stations, 1.0))
 
     def launch(
         self, label: str, *, fail_at: str | None = None, environment: Mapping[str, str] | None = None
@@ -120,9 +153,14 @@ class Chain:
             folder = self.folder_of(station)
             folder.mkdir(parents=True, exist_ok=True)
             words += ["--station", station, "--watch", str(folder)]
+            if self._signed:
+                environment = {**self._key_of(station), **(environment or {})}
         given = {**self._environment, **(environment or {}), "TMPDIR": self._temporary()}
         given |= {FAIL_VARIABLE: fail_at or "", PASSINGS_VARIABLE: str(self.passings_file(label))}
         return self.deployment.run_program(*words, label=label, environment=given, wait=False)
+
+    def _key_of(self, station: str) -> dict[str, str]:
+        return {variable("gateway", "key_file"): str(signing.key_file(self.directory, station))}
 
     def wait_until_ready(self, label: str) -> None:
         """Wait for its `/readyz`. Raises ProgramNotReady."""
@@ -201,16 +239,19 @@ class Chain:
         return {name: state for name, state in found.items() if state != done}
 
     def lag(self, label: str) -> int:
-        """Messages that the processor, or commit events that the replicator, has not acknowledged. Raises Retryable."""
-        kind = PROCESSOR if label.startswith(PROCESSOR) else REPLICATOR
-        topic = (topics.MEASUREMENTS if kind == PROCESSOR else topics.COMMITS).full_name(self.deployment.community)
+        """Messages that a program has not acknowledged: blocks and closes, or events. Raises Retryable."""
+        kind = label.partition("-")[0]
         self._admin = self._admin or Admin(self.deployment.addresses["kafka"])
         try:
-            held = self._admin.ranges(topic, PARTITIONS)
-            done = self._admin.committed(self.group(label), topic, PARTITIONS)
+            return sum(self._lag(self._admin, kind, topic) for topic in READS[kind])
         except Retryable:
             self._admin = None  # an old one knows leader epochs of a broker that was started anew for half a minute
             raise
+
+    def _lag(self, admin: Admin, kind: str, topic: topics.Topic) -> int:
+        name = topic.full_name(self.deployment.community)
+        held = admin.ranges(name, PARTITIONS)
+        done = admin.committed(self.group(kind, topic), name, PARTITIONS)
         return sum(each.end - done.get(number, each.start) for number, each in held.items())
 
     def log_end(self) -> int:
@@ -219,11 +260,11 @@ class Chain:
         held = Admin(self.deployment.addresses["kafka"]).ranges(topic, PARTITIONS)
         return sum(each.end for each in held.values())
 
-    def group(self, label: str) -> str:
-        """The consumer group of processor or replicator; it contains the id of the topic."""
-        kind = PROCESSOR if label.startswith(PROCESSOR) else REPLICATOR
-        topic = topics.MEASUREMENTS if kind == PROCESSOR else topics.COMMITS
-        return f"{kind}-{self._topic_ids[topic.full_name(self.deployment.community)]}"
+    def group(self, label: str, topic: topics.Topic | None = None) -> str:
+        """The consumer group of a program, for the first topic that it reads or for another; it contains the topic's id."""
+        kind = label.partition("-")[0]
+        read = (topic or READS[kind][0]).full_name(self.deployment.community)
+        return f"{kind}-{self._topic_ids[read]}"
 
     def in_flight(self, label: str) -> int:
         """Work that a program has before it: unacknowledged messages, or files of its station without a commit event."""
@@ -239,22 +280,31 @@ class Chain:
         self._journals.clear()
 
     def is_drained(self) -> bool:
-        """Whether each file has its receipts and every offset is acknowledged."""
+        """Whether each file has its receipts and every offset is acknowledged, the registrar's too."""
         try:
-            return not self.waiting() and not self.lag(PROCESSOR) and not self.lag(REPLICATOR)
+            return not self.waiting() and not any(self.lag(program) for program in self._readers())
         except B2streamError:
             return False
 
     def wait_until_drained(self, timeout_s: float = DRAIN_S) -> float:
         """Wait for that; returns the seconds it took. Raises NotInTime with what is missing and where the evidence lies."""
         began = time.monotonic()
-        until(self.is_drained, self.describe, timeout_s, poll_s=LOOK_EVERY_S)
+        until(self._is_drained_by_all, self.describe, timeout_s, poll_s=LOOK_EVERY_S)
         return time.monotonic() - began
+
+    def _is_drained_by_all(self) -> bool:
+        """Whether all is drained; a program that gave up will never do its part, so nobody waits for it. Raises AssertionError."""
+        gave_up = [name for name, one in self.deployment.programs.items() if (one.exit_code or 0) > 0]
+        assert not gave_up, self.describe()
+        return self.is_drained()
+
+    def _readers(self) -> list[str]:
+        return [program for program in READS if program != REGISTRAR or self.registers]
 
     def describe(self) -> str:
         """What is not done, for a person."""
         lags = []
-        for label in (PROCESSOR, REPLICATOR):
+        for label in self._readers():
             try:
                 lags.append(f"{label} lag {self.lag(label)}")
             except B2streamError as error:

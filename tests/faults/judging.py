@@ -17,6 +17,7 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox.demo import checking
+from b2stream.sandbox.demo.check import pids
 from b2stream.sandbox.demo.check.canonical import canonical, close_digest
 from b2stream.sandbox.demo.check.manifests import SUFFIX
 from b2stream.sandbox.demo.check.plan import Plan
@@ -85,18 +86,15 @@ class Judge:
         archive = self._read(plan)
         judgement = Judgement(archive, report["compared"], report["notes"])
         assert judgement.objects == 4 * len(self._chain.given), "not every data object and manifest was compared"
+        if self._chain.registers:
+            registered = judgement.compared.get("I6", {}).get(pids.COUNTED, 0)
+            contents = len(set(archive.data_objects().values()))
+            assert registered == contents, f"{registered} of {contents} PID records were compared"
         self._compare_with_log(archive)
         return judgement
 
     def _write_plan(self) -> Path:
-        plan, _ = checking.write_plan(self._chain.deployment, self._chain.sources(), self._chain.began_s)
-        document = json.loads(plan.read_text(encoding="utf-8"))
-        for role in ("first", "second"):
-            document[role]["shared"] = (
-                False  # the zone may be shared, the archive's root is not: a stranger there is wrong
-            )
-        plan.write_text(json.dumps(document), encoding="utf-8")
-        return plan
+        return write_plan(self._chain)
 
     def _read(self, plan: Path) -> Archive:
         seen: dict[str, Any] = json.loads(plan.with_name(checking.SEEN_FILE).read_text(encoding="utf-8"))
@@ -125,6 +123,17 @@ class Judge:
                 assert archive.manifests[path] == canonical(document).encode(), f"{path} is not what the log says"
                 compared += 1
         assert compared == len(archive.manifests) > 0, f"the log gives {compared} of {len(archive.manifests)} manifests"
+
+
+def write_plan(chain: Chain) -> Path:
+    """The plan of the independent check for a chain: servers may be shared with others, its topics, roots and PIDs are not."""
+    plan, _ = checking.write_plan(chain.deployment, chain.sources(), chain.began_s, chain.descriptions)
+    document = json.loads(plan.read_text(encoding="utf-8"))
+    for part in ("first", "second", "handle"):
+        if document[part] is not None:
+            document[part]["shared"] = False  # a stranger there is wrong
+    plan.write_text(json.dumps(document), encoding="utf-8")
+    return plan
 
 
 def read_log(bootstrap: str, topic: str, partition: int, end: int) -> list[LogMessage]:

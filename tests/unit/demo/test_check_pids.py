@@ -130,3 +130,14 @@ def test_a_handle_server_that_does_not_answer_is_no_finding_but_no_check_either(
     assert check(registered.plan()).exit_code == 3
     registered.server.troubles = [Trouble(status=503)]
     assert check(registered.plan()).exit_code == 3
+
+
+@pytest.mark.parametrize("kind", ["URL", "EUDAT/REPLICA", "EUDAT/CHECKSUM"])
+def test_I6_a_record_that_names_two_places_at_one_centre_is_named(
+    registered: Registered, check: Check, kind: str
+) -> None:
+    pid, listed = registered.server.records[registered.pid(registered.archive.batches[1]).casefold()]
+    (single,) = [value for value in listed if value["type"] == kind]
+    listed.append({**single, "index": 11})
+    (found,) = check(registered.plan()).findings()
+    assert f"{pid}: it has 2 values of {kind}" in found

@@ -15,6 +15,8 @@ from .plan import CannotCheck, Handle, read_password
 
 ANSWER_S = 60.0
 PAGE = 1000
+SINGLE = ("URL", "EUDAT/CHECKSUM", "EUDAT/REPLICA")  # one place per centre
+COUNTED = "PID records with their content's checksum and places"
 
 
 class Registry:
@@ -32,14 +34,17 @@ class Registry:
         else:
             self._connection = http.client.HTTPConnection(host, port, timeout=ANSWER_S)
 
-    def record(self, pid: str) -> dict[str, Any] | None:
+    def record(self, pid: str) -> dict[str, list[Any]] | None:
         """Values by type, None where there is no record."""
         status, _, document = self._get(f"/api/handles/{quote(pid)}")
         if status == http.HTTPStatus.NOT_FOUND and document.get("responseCode") == 100:
             return None
         if status != http.HTTPStatus.OK:
             raise CannotCheck(f"{pid}: HTTP {status} {document}")
-        return {value["type"]: value["data"]["value"] for value in document["values"]}
+        found: dict[str, list[Any]] = {}
+        for value in document["values"]:
+            found.setdefault(value["type"], []).append(value["data"]["value"])
+        return found
 
     def resolved(self, pid: str) -> str:
         """Where the server sends whoever asks for a PID; empty where nowhere."""
@@ -104,11 +109,15 @@ def _check_record(
 ) -> None:
     first, second = centres
     place = first.file_of(batches[0].path)
-    record = registry.record(pid)
-    if record is None:
+    listed = registry.record(pid)
+    if listed is None:
         findings.add("I6", f"{pid} is not registered", **place)
         return
-    findings.count("I6", "PID records with their content's checksum and places")
+    for kind in SINGLE:
+        if len(listed.get(kind, [])) > 1:
+            findings.add("I6", f"{pid}: it has {len(listed[kind])} values of {kind}, where one belongs", **place)
+    record = {kind: values[0] for kind, values in listed.items()}
+    findings.count("I6", COUNTED)
     if record.get("EUDAT/CHECKSUM") != irods_checksum(sha256):
         told = f"its EUDAT/CHECKSUM is {record.get('EUDAT/CHECKSUM')}, the content's is {irods_checksum(sha256)}"
         findings.add("I6", f"{pid}: {told}", **place)
