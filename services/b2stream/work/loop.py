@@ -72,7 +72,8 @@ class _Partition:
 class Loop:
     """Works off what `reader` gives until `stop` is called; `giving_up` is set near the end of the grace time.
 
-    `key_of` says which events must not be worked on at once. Raises Fatal (LostOffsets, credentials, a broken invariant) out of
+    `key_of` says which events must not be worked on at once. `workers`, `chance` and `clock_s` are given where threads, dice and time
+    are not the real ones. Raises Fatal (LostOffsets, credentials, a broken invariant) out of
     `run`, after what was done is acknowledged.
     """
 
@@ -93,8 +94,12 @@ class Loop:
         backlog_limit: int = BACKLOG_LIMIT,
         second_look_s: float = SECOND_LOOK_S,
         outage_ready_s: float = OUTAGE_READY_S,
+        workers: Workers | None = None,
+        chance: Callable[[], float] | None = None,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader = reader
+        self._clock_s = clock_s
         self._publisher = publisher
         self._meters = meters
         self._words = words
@@ -106,13 +111,13 @@ class Loop:
         self._second_look_s = second_look_s
         self._stopping = stopping or threading.Event()
         self._giving_up = giving_up or threading.Event()
-        self._schedule = Schedule(random.SystemRandom().random)
+        self._schedule = Schedule(chance or random.SystemRandom().random)
         self._partitions: dict[int, _Partition] = {}
         self._generation = 0
         self._acknowledge_at_s = self._report_at_s = 0.0
         self._kafka_answers = True
         self._reporter = Reporter(self._health, meters, words, outage_ready_s)
-        self._workers = Workers(job, publisher, threads, self._stopping, words.event)
+        self._workers = workers or Workers(job, publisher, threads, self._stopping, words.event)
         reader.on_revoked = self._revoked
 
     def stop(self) -> None:
@@ -124,22 +129,26 @@ class Loop:
         try:
             while not self._stopping.is_set():
                 self._health.beat()
-                self._collect(_IDLE_S if self._no_slot() or self._full() else 0.0)
-                self._dispatch()
-                self._read()
-                self._acknowledge(now=self._schedule.running == 0)
+                self.turn()
                 self._report()
         finally:
             self._wind_down()
 
     # One round of the loop --------------------------------------------------------------------------------------------
 
+    def turn(self) -> None:
+        """One round; waits a moment where there is nothing to do."""
+        self._collect(_IDLE_S if self._no_slot() or self._full() else 0.0)
+        self._dispatch()
+        self._read()
+        self._acknowledge(now=self._schedule.running == 0)
+
     def _collect(self, timeout_s: float) -> None:
         """Take what the workers hand back; wait for the first of it at most so long."""
         outcomes = self._workers.outcomes
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = self._clock_s() + timeout_s
         while True:
-            wait_s = deadline_s - time.monotonic()
+            wait_s = deadline_s - self._clock_s()
             try:
                 outcome = outcomes.get(timeout=wait_s) if wait_s > 0 else outcomes.get_nowait()
             except queue.Empty:
@@ -151,7 +160,7 @@ class Loop:
                 self._acknowledged(outcome)
 
     def _tried(self, work: Work, error: Exception | None) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         if error is None:
             self._schedule.finished(work)
             self._reporter.succeeded(work)
@@ -183,7 +192,7 @@ class Loop:
 
     def _dispatch(self) -> None:
         while not self._no_slot():
-            work = self._schedule.take(time.monotonic())
+            work = self._schedule.take(self._clock_s())
             if work is None:
                 return
             self._workers.give(work)
@@ -218,7 +227,7 @@ class Loop:
 
     def _acknowledge(self, *, now: bool) -> None:
         """Commit each partition's frontier, `now` or a few times a second; what Kafka does not take it takes next time."""
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         if now_s < self._acknowledge_at_s and not (now and self._kafka_answers):
             return
         self._acknowledge_at_s = now_s + _ACKNOWLEDGE_EVERY_S
@@ -238,7 +247,7 @@ class Loop:
                 self._kafka_answers = True
 
     def _report(self) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_EVERY_S
             unfinished = sum(held.frontier.unfinished() for held in self._partitions.values())
@@ -268,12 +277,12 @@ class Loop:
     def _wind_down(self) -> None:
         """Finish what is in flight, or give it up, within the grace time; acknowledge what was announced."""
         self._stopping.set()
-        end_s = time.monotonic() + self._grace_s
-        work_end_s = time.monotonic() + self._grace_s * _GRACE_FOR_WORK
+        end_s = self._clock_s() + self._grace_s
+        work_end_s = self._clock_s() + self._grace_s * _GRACE_FOR_WORK
         self._workers.close()
         try:
-            while self._unannounced() and time.monotonic() < end_s:
-                if time.monotonic() >= work_end_s:
+            while self._unannounced() and self._clock_s() < end_s:
+                if self._clock_s() >= work_end_s:
                     self._giving_up.set()
                 self._collect(_IDLE_S)
             self._collect(0.0)

@@ -105,16 +105,20 @@ class Workers:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            error: Exception | None = None
-            try:
-                if self._stopping.is_set():
-                    raise Retryable("the program is stopping")
-                self._try(work)
-            except Exception as raised:
-                error = raised
-                if self._stopping.is_set():
-                    self._job.give_up(work)
-            self.outcomes.put(Tried(work, error))
+            self.work_on(work)
+
+    def work_on(self, work: Work) -> None:
+        """Try it once, in this thread, and hand back what came of it."""
+        error: Exception | None = None
+        try:
+            if self._stopping.is_set():
+                raise Retryable("the program is stopping")
+            self._try(work)
+        except Exception as raised:
+            error = raised
+            if self._stopping.is_set():
+                self._job.give_up(work)
+        self.outcomes.put(Tried(work, error))
 
     def _try(self, work: Work) -> None:
         try:

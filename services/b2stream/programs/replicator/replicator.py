@@ -6,7 +6,7 @@ import time
 from b2stream import failpoints
 from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
-from b2stream.archive.waiting import StoppableClock
+from b2stream.archive.waiting import Clock, StoppableClock
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import MissingObject, Poison
 from b2stream.monitoring import Health
@@ -89,12 +89,14 @@ class CopyJob:
         policies: Policies,
         stopping: threading.Event,
         giving_up: threading.Event,
+        *,
+        clock: Clock | None = None,
     ) -> None:
         self._first = first
         self._second = second
         self._events = events
         self._policies = policies
-        self._clock = StoppableClock(stopping)
+        self._clock = clock or StoppableClock(stopping)
         self._giving_up = giving_up
         self._writer = Writer(metrics.DEBRIS.inc)
         self._source_health = SourceHealth()
