@@ -64,6 +64,12 @@ class RestingArchive:
         found = (str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
         return sorted(path for path in found if not path.endswith(MANIFEST) and not path.startswith("."))
 
+    def attributes(self, role: str, path: str) -> dict[str, str]:
+        """The attributes (AVUs) of an object at a centre, as any iRODS client sees them."""
+        with self._session(role) as (session, root):
+            found = session.data_objects.get(f"{root}/{path}").metadata.items()
+            return {one.name: one.value for one in found}
+
     def vault(self, role: str) -> Path:
         """Where the files of a centre lie on this disk."""
         root = parse_location(self.deployment.addresses[role]).root

@@ -31,8 +31,6 @@ def archive_at_rest(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFacto
                     archive.remember(role, YESTERDAY)
             chain.give(load.round_of_files(5, number))
         chain.wait_until_drained()
-        if archive.registers:
-            deployment.run_program("registrar", wait=False)
         until(lambda: not any(lag.messages for lag in archive.audit(recompute=False).lag), archive.describe)
         processes.stop_all(list(deployment.programs.values()), 30.0)
         for role in ROLES:

@@ -11,8 +11,10 @@ from b2stream.contracts.canonical import canonical_json
 from b2stream.programs.audit.auditing import Plan
 from b2stream.programs.audit.planning import RepairPlan
 from b2stream.programs.audit.repair_cli import apply, make_plan, repair
+from b2stream.sandbox import processes
 from tests.integration.audit.archive import MANIFEST, ROLES, RestingArchive
 from tests.integration.audit.conftest import YESTERDAY
+from tests.waiting import until
 
 
 def planned(archive: RestingArchive) -> RepairPlan:
@@ -63,9 +65,26 @@ def test_what_has_a_good_copy_is_mended_and_the_next_audit_is_clean(
     assert not [each.trouble for each in done if each.trouble]
     assert archive.audit().findings == []
     again = apply(archive.settings, plan)
-    assert {each.outcome for each in again} == {"it is right already"}, (
+    outcomes = {(each.act.act, each.outcome) for each in again}
+    assert outcomes <= {("copy", "it is right already"), ("announce", "announced")}, (
         "a run that was interrupted is finished by the next"
     )
+
+
+def test_the_attributes_of_a_repaired_copy_are_set_again(archive: RestingArchive) -> None:
+    if not archive.registers:
+        pytest.skip("no Handle server is to be had: nothing is registered or described")
+    path = archive.data_objects()[5]
+    described = archive.attributes("second", path)
+    assert "AUDITED/station" in described
+    archive.rot("second", path, b"damaged")
+    apply(archive.settings, planned(archive))
+    assert archive.attributes("second", path) == {}, "they stay with what was set aside"
+    programs = [archive.deployment.run_program(name, wait=False) for name in ("replicator", "registrar")]
+    try:
+        until(lambda: archive.attributes("second", path).keys() == described.keys(), archive.describe)
+    finally:
+        processes.stop_all(programs, 30.0)
 
 
 def test_I4_the_damaged_copy_is_kept_and_every_act_is_an_event(archive: RestingArchive) -> None:
@@ -98,7 +117,7 @@ def test_a_source_that_went_bad_after_the_plan_is_not_copied(archive: RestingArc
     archive.delete("second", path)
     plan = planned(archive)
     archive.rot("first", path, archive.read("first", path)[:-1] + b"?")
-    (done,) = apply(archive.settings, plan)
+    done, *_ = apply(archive.settings, plan)
     assert "nothing is copied from it" in done.trouble
     assert not (archive.vault("second") / path).exists()
 
@@ -108,7 +127,7 @@ def test_I4_a_stale_target_stays_where_it_is_while_no_good_source_was_read(archi
     archive.rot("second", path, b"damaged")
     plan = planned(archive)
     archive.rot("first", path, archive.read("first", path)[:-1] + b"?")
-    (done,) = apply(archive.settings, plan)
+    done, *_ = apply(archive.settings, plan)
     assert "nothing is copied from it" in done.trouble
     assert archive.read("second", path) == b"damaged", "nothing was set aside for nothing"
 
@@ -122,4 +141,4 @@ def test_the_command_writes_a_plan_and_does_it(archive: RestingArchive, tmp_path
     assert f"copy {path} at fzj from csc" in made.output
     applied = CliRunner().invoke(repair, ["--config", config, "--apply", plan])
     assert applied.exit_code == 0, applied.output
-    assert "1 of 1 acts are done" in applied.output
+    assert "2 of 2 acts done" in applied.output

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.errors import ConfigurationError
 from b2stream.programs.audit.findings import Finding, Kind
 from b2stream.programs.audit.index import Index
@@ -94,10 +95,14 @@ def plan_repair(index: Index, findings: Iterable[Finding], centres: list[str]) -
 
 
 def _acts_for(index: Index, finding: Finding, centres: list[str]) -> Iterator[Act | str]:
-    if finding.kind in _DAMAGE or (finding.kind is Kind.ALTERED and not finding.batch):
-        yield _copy(index, finding, finding.path, centres)
+    if finding.kind in _DAMAGE:
+        copy = _copy(index, finding, finding.path, centres)
+        yield copy
+        if isinstance(copy, Act) and not finding.path.endswith(MANIFEST_SUFFIX):
+            # The AVUs stay with what is set aside; who alone writes them, the registrar, does so after each event.
+            yield _announce(index, copy.batch, centres[0], "the copy is described again")
     elif finding.kind is Kind.UNREPLICATED:
-        yield _announce(index, finding, centres[0], "the replicator copies what is announced")
+        yield _announce(index, finding.batch, centres[0], "the replicator copies what is announced")
     elif finding.kind is Kind.UNANNOUNCED and _is_forged(index, finding.path):
         yield "its station did not sign it: nobody announces it"
     elif finding.kind is Kind.UNANNOUNCED:
@@ -137,8 +142,8 @@ def _is_forged(index: Index, manifest_path: str) -> bool:
     return index.one(query, path=manifest_path) is not None
 
 
-def _announce(index: Index, finding: Finding, first: str, why: str) -> Act | str:
-    row = index.one("SELECT manifest_path FROM committed WHERE batch = :batch", batch=finding.batch)
+def _announce(index: Index, batch: str, first: str, why: str) -> Act | str:
+    row = index.one("SELECT manifest_path FROM committed WHERE batch = :batch", batch=batch)
     if row is None:
         return "no commit event names its manifest"
-    return Act(ANNOUNCE, first, row["manifest_path"], finding.batch, why=why)
+    return Act(ANNOUNCE, first, row["manifest_path"], batch, why=why)

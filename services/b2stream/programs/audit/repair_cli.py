@@ -151,7 +151,7 @@ def _print_plan(plan: RepairPlan, file: Path, as_json: bool) -> None:
         click.echo(f"  {act.line()}")
     for finding, reason in plan.left:
         click.echo(f"- left alone: {finding.line()}: {reason}")
-    click.echo(f"{len(plan.acts)} acts; `b2stream repair --apply {file}` does them")
+    click.echo(f"{_acts(len(plan.acts))} planned; `b2stream repair --apply {file}` carries the plan out")
 
 
 def _print_done(done: list[Done], as_json: bool) -> None:
@@ -162,4 +162,8 @@ def _print_done(done: list[Done], as_json: bool) -> None:
         return
     for each in done:
         click.echo(each.line())
-    click.echo(f"{sum(not each.trouble for each in done)} of {len(done)} acts are done")
+    click.echo(f"{sum(not each.trouble for each in done)} of {_acts(len(done))} done")
+
+
+def _acts(count: int) -> str:
+    return "1 act" if count == 1 else f"{count} acts"
