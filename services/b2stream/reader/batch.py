@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import quote
 
+from b2stream.archive.centres import open_centre
 from b2stream.archive.location import open_store
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts.canonical import iso_utc
@@ -36,14 +37,7 @@ class Centres:
     def _opened(self, name: str, url: str, path: str) -> ObjectStore:
         for role, centre in (("first", self._settings.first), ("second", self._settings.second)):
             if centre.url and centre.name == name:
-                return open_store(
-                    centre.url,
-                    name,
-                    role=role,
-                    password_file=centre.password_file,
-                    staging_root=centre.staging_root,
-                    timeout_s=centre.timeout_s,
-                )
+                return open_centre(role, centre)
         root = url.removesuffix("/" + quote(path, safe=_QUOTED_AS_IN_URLS))
         if root == url:
             raise ConfigurationError(f"centre {name!r}: set first.name and first.url to read from it")

@@ -211,3 +211,10 @@ def test_a_wrong_setting_ends_with_exit_code_4_and_names_it(deployment: Deployme
     assert process.wait(QUICK_S)
     assert process.exit_code == 4
     assert "kafka.partitions" in process.last_log_lines()
+
+
+def test_a_wrong_password_at_the_centre_ends_it_at_once_without_a_batch(deployment: Deployment) -> None:
+    process = deployment.start({"B2STREAM_FIRST_PASSWORD": "wr0ng"})
+    assert process.wait(QUICK_S)
+    assert process.exit_code == 1, process.last_log_lines()
+    assert "user name or password was refused" in process.last_log_lines(60)

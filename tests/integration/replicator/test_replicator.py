@@ -191,3 +191,10 @@ def test_a_stop_while_the_second_centre_hangs_keeps_to_the_grace_time_and_loses_
     deployment.start()
     deployment.wait_until_drained()
     deployment.check()
+
+
+def test_a_wrong_password_at_a_centre_ends_it_at_once_without_a_batch(deployment: Deployment) -> None:
+    (deployment.directory / "password").write_text("wr0ng\n")
+    replicator = deployment.start()
+    assert replicator.process.wait(PATIENCE_S) == 1
+    assert "user name or password was refused" in replicator.log.read_text(encoding="utf-8")

@@ -1,9 +1,9 @@
 """The centres of the settings, opened for reading."""
 
-from b2stream.archive.location import open_store
+from b2stream.archive.centres import open_centre
 from b2stream.archive.store import ObjectStore
 from b2stream.errors import ConfigurationError
-from b2stream.settings import Centre, Settings
+from b2stream.settings import Settings
 
 
 def open_centres(settings: Settings, only: str = "") -> list[ObjectStore]:
@@ -11,19 +11,8 @@ def open_centres(settings: Settings, only: str = "") -> list[ObjectStore]:
     chosen = [("first", settings.first), ("second", settings.second)]
     if not only and not settings.first.url:
         raise ConfigurationError("first.url is not set: there is no centre to look at")
-    stores = [_store(role, centre) for role, centre in chosen if centre.url and only in ("", centre.name)]
+    stores = [open_centre(role, centre) for role, centre in chosen if centre.url and only in ("", centre.name)]
     if not stores:
         known = ", ".join(centre.name for _, centre in chosen if centre.url) or "none"
         raise ConfigurationError(f"there is no centre {only!r}; known: {known}")
     return stores
-
-
-def _store(role: str, centre: Centre) -> ObjectStore:
-    return open_store(
-        centre.url,
-        centre.name,
-        role=role,
-        password_file=centre.password_file,
-        staging_root=centre.staging_root,
-        timeout_s=centre.timeout_s,
-    )

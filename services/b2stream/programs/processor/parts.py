@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from b2stream.archive.location import open_store
+from b2stream.archive.centres import open_centre
 from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import StoppableClock
@@ -88,14 +88,7 @@ def put_together(
         name = "b2stream-processor-reread"
         return read_range(brokers, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
 
-    store = open_store(
-        settings.first.url,
-        settings.first.name or "first",
-        role="first",
-        password_file=settings.first.password_file,
-        staging_root=settings.first.staging_root,
-        timeout_s=settings.first.timeout_s,
-    )
+    store = open_centre("first", settings.first)
     clock = StoppableClock(stopping)
     producer = Producer(brokers, "b2stream-processor")
     outbox = Outbox(producer, framing, community, settings.kafka.partitions)

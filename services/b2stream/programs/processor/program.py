@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from b2stream.archive.centres import greet
 from b2stream.commands.topics import findings
 from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
@@ -99,6 +100,8 @@ class Program:
             handle=lambda message: self._handle(parts, message),
         )
         loops = []
+        loop = asyncio.get_running_loop()
+        greet([parts.store], lambda error: loop.call_soon_threadsafe(self._crash, error))
         try:
             if not await self._stations_are_known(parts):
                 return
@@ -118,7 +121,7 @@ class Program:
             for each in loops:
                 each.cancel()
             parts.processor.stop()
-            await asyncio.get_running_loop().run_in_executor(self._asking, parts.close)
+            await loop.run_in_executor(self._asking, parts.close)
 
     async def _stations_are_known(self, parts: Parts) -> bool:
         """Before the first close is judged all descriptions must be here; False where the program is to stop before."""

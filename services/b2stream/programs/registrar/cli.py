@@ -1,16 +1,14 @@
 """`b2stream registrar`: settings in, a running registrar out."""
 
-import logging
-import signal
 import threading
 
 import click
 
-from b2stream.archive.location import open_store
+from b2stream.archive.centres import open_centre
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.topics import DEAD_LETTERS, EVENTS
-from b2stream.errors import ConfigurationError, Retryable
+from b2stream.errors import ConfigurationError
 from b2stream.handles.describing import Describing
 from b2stream.handles.kinds import read_kinds
 from b2stream.handles.opening import open_handles, prefixes_from
@@ -19,21 +17,19 @@ from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.kafka.agreement import agreed_topic
 from b2stream.logs import configure
-from b2stream.monitoring import Health, MonitoringServer
+from b2stream.monitoring import Health
 from b2stream.programs.registrar import metrics
 from b2stream.programs.registrar.events import Events, topics_read
 from b2stream.programs.registrar.reading import ReadTogether
 from b2stream.programs.registrar.registering import Registering
 from b2stream.registry import framing_from
-from b2stream.settings import Centre, Settings, load
+from b2stream.serving import Serving, serving
+from b2stream.settings import Settings, load
 from b2stream.work.loop import Loop, Reader, event_id
 from b2stream.work.reporting import Words
 from b2stream.work.workers import Publisher
 
-_ASK_AGAIN_S = 2.0
 _CLIENT = "b2stream-registrar"
-
-log = logging.getLogger("b2stream.registrar")
 
 
 @click.command()
@@ -53,19 +49,13 @@ def run(settings: Settings) -> None:
     """Run a registrar in this thread, the main one, until a signal stops it. Raises Fatal."""
     service, stores = open_handles(settings.handle), _stores(settings)
     prefixes_from(settings)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    health, monitoring = Health(), settings.monitoring
-    pages = MonitoringServer(monitoring.host, monitoring.port, health) if monitoring.port else None
     try:
-        topic_ids = _wait_for_topics(settings, stopping, health)
-        if topic_ids:
-            _register(settings, topic_ids, service, stores, stopping, health)
+        with serving(settings, _CLIENT, [store for store in stores if store is not None]) as standing:
+            topic_ids = standing.until_kafka_answers(lambda admin: _check_topics(settings, admin))
+            if topic_ids is not None:
+                _register(standing, topic_ids, service, stores)
     finally:
         service.close()
-        if pages:
-            pages.close()
 
 
 def new_loop(
@@ -112,13 +102,12 @@ def batch_of(message: LogMessage) -> str:
 
 
 def _register(
-    settings: Settings,
+    standing: Serving,
     topic_ids: dict[str, str],
     service: HandleService,
     stores: tuple[ObjectStore, ObjectStore | None],
-    stopping: threading.Event,
-    health: Health,
 ) -> None:
+    settings = standing.settings
     group = settings.registrar.group
     consumers = [
         Consumer(settings.kafka, topic, client_id=_CLIENT, group=f"{group}-{topic_id}")
@@ -126,8 +115,9 @@ def _register(
     ]
     producer = Producer(settings.kafka, _CLIENT)
     events = Events(settings.general.community, settings.kafka.partitions, topic_ids, framing_from(settings))
+    readers: list[Reader] = list(consumers)
     try:
-        new_loop(settings, list(consumers), producer, events, service, stores, stopping, health).run()
+        new_loop(settings, readers, producer, events, service, stores, standing.stopping, standing.health).run()
     finally:
         for consumer in consumers:
             consumer.close()
@@ -137,36 +127,12 @@ def _register(
 def _stores(settings: Settings) -> tuple[ObjectStore, ObjectStore | None]:
     if not settings.first.url or not settings.first.name:
         raise ConfigurationError("first.url and first.name: the registrar describes objects at the first centre")
-    second = _store("second", settings.second) if settings.second.url else None
-    return _store("first", settings.first), second
-
-
-def _store(role: str, centre: Centre) -> ObjectStore:
-    return open_store(
-        centre.url,
-        centre.name,
-        role=role,
-        password_file=centre.password_file,
-        staging_root=centre.staging_root,
-        timeout_s=centre.timeout_s,
-    )
-
-
-def _wait_for_topics(settings: Settings, stopping: threading.Event, health: Health) -> dict[str, str]:
-    """Check the topics as soon as Kafka answers; ids of those that are read, none where a signal came first."""
-    admin = Admin(settings.kafka, f"{_CLIENT}-admin")
-    health.not_ready(f"waiting for Kafka at {settings.kafka.bootstrap}")
-    while not stopping.is_set():
-        health.beat()
-        try:
-            return _check_topics(settings, admin)
-        except Retryable as error:
-            log.warning("waiting for Kafka at %s: %s", settings.kafka.bootstrap, error)
-            stopping.wait(_ASK_AGAIN_S)
-    return {}
+    second = open_centre("second", settings.second) if settings.second.url else None
+    return open_centre("first", settings.first), second
 
 
 def _check_topics(settings: Settings, admin: Admin) -> dict[str, str]:
+    """Compare what the registrar relies on with the cluster; ids of the topics that are read. Raises ConfigurationError."""
     community = settings.general.community
     written = [topic.full_name(community) for topic in (DEAD_LETTERS, EVENTS)]
     for name in [*topics_read(community), *written]:
