@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from b2stream.contracts.stations import StationDescription
+from b2stream.formats.registry import OPAQUE_SERIES
 from b2stream.registry import framing_from
 from b2stream.settings import load
 from b2stream.stations.files import key_snippet, read_description
@@ -50,7 +51,8 @@ def keygen(key_file: Path) -> None:
 def publish(files: tuple[Path, ...], file: str | None) -> None:
     """Publish descriptions of stations: one TOML file each, reviewed before. All are good, or none is published.
 
-    A key is never removed and its past never changes. Exit codes: 0 done, 1 Kafka does not answer, 4 a description is refused.
+    Where a description lists series, batches of others are refused; where a series lists variables, so are other variables and
+    units. `b2stream inspect FILE --description TOML` tells before. A key is never removed and its past never changes. Exit codes: 0 done, 1 Kafka does not answer, 4 a description is refused.
     """
     read = [(str(path), read_description(path)) for path in files]
     settings = load(file).settings
@@ -62,6 +64,11 @@ def publish(files: tuple[Path, ...], file: str | None) -> None:
     for origin, description in read:
         done = "published" if description in new else "is published already"
         click.echo(f"{description.station}: {done} ({origin})")
+        if description.series and description.one_series(OPAQUE_SERIES) is None:
+            click.echo(
+                f"{description.station}: series {OPAQUE_SERIES} is not listed: what no format can read will be refused",
+                err=True,
+            )
 
 
 @station.command(name="list")

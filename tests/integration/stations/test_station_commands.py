@@ -84,6 +84,13 @@ def test_all_descriptions_are_good_or_none_is_published(call: Call, tmp_path: Pa
     assert listed(call) == {}
 
 
+def test_who_lists_series_is_told_what_becomes_of_files_that_no_format_reads(call: Call, tmp_path: Path) -> None:
+    one, files = (f'[[series]]\nid = "{name}"\ndata_level = 0\n' for name in ("EC", "files"))
+    assert "SE-Htm: series files is not listed" in call("publish", described(tmp_path, "SE-Htm", one)).stderr
+    assert "not listed" not in call("publish", described(tmp_path, "SE-Htm", one, files)).stderr
+    assert "not listed" not in call("publish", described(tmp_path, "SE-Nor")).stderr
+
+
 def test_show_tells_one_station(call: Call, tmp_path: Path) -> None:
     position = "[position]\nlatitude = 56.1\nlongitude = 13.4\n"
     series = '[[series]]\nid = "EC"\ndata_level = 0\nvariables = [{name = "CO2", unit = "ppm"}]\n'
