@@ -37,9 +37,14 @@ def test_a_signal_asks_it_to_stop(number: signal.Signals) -> None:
 def test_a_centre_that_refuses_the_credentials_ends_it_with_that_error() -> None:
     centre = MemoryStore("kit")
     centre.fail("describe_staged", Refused("rods at kit"))
-    with pytest.raises(Refused, match="rods at kit"), serving(Settings(**NO_PAGES), "test", [centre]) as standing:
-        assert standing.stopping.wait(60)
-        assert "rods at kit" in standing.health.readyz()[1]
+
+    def serve() -> None:
+        with serving(Settings(**NO_PAGES), "test", [centre]) as standing:
+            assert standing.stopping.wait(60)
+            assert "rods at kit" in standing.health.readyz()[1]
+
+    with pytest.raises(Refused, match="rods at kit"):
+        serve()
 
 
 def test_a_permission_that_is_missing_does_not_end_it() -> None:
