@@ -52,7 +52,8 @@ def publish(files: tuple[Path, ...], file: str | None) -> None:
     """Publish descriptions of stations: one TOML file each, reviewed before. All are good, or none is published.
 
     Where a description lists series, batches of others are refused; where a series lists variables, so are other variables and
-    units. `b2stream inspect FILE --description TOML` tells before. A key is never removed and its past never changes. Exit codes: 0 done, 1 Kafka does not answer, 4 a description is refused.
+    units. `b2stream inspect FILE --description TOML` tells before. A key is never removed and its past never
+    changes. Exit codes: 0 done, 1 Kafka does not answer, 4 a description is refused.
     """
     read = [(str(path), read_description(path)) for path in files]
     settings = load(file).settings
