@@ -42,13 +42,17 @@ such a client, and librdkafka aborts the process where a client's own thread des
 Answer = TypeVar("Answer")
 
 
-def wait_until_answers(brokers: Brokers, timeout_s: float, give_up: Callable[[], bool] = lambda: False) -> bool:
+def wait_until_answers(
+    brokers: Brokers, timeout_s: float, give_up: Callable[[], bool] = lambda: False, node_id: int | None = None
+) -> bool:
     """Wait until a broker answers a request for its topics; False after `timeout_s` or once `give_up()`.
+
+    With a `node_id`: until the cluster names that broker among those that serve.
 
     An open port is not enough: a starting broker accepts connections long before it serves them, and it answers with an
     empty list of brokers until its controller has let it in. Raises Refused or ConfigurationError where brokers refuse us.
     """
-    complaint = Complaint(brokers)
+    complaint = Complaint(brokers, tells_silence=False)
     # Nobody is there at first, so librdkafka's growing pauses between connection attempts would only add to the wait.
     settings: dict[str, Any] = {
         **librdkafka_settings(brokers),
@@ -60,7 +64,8 @@ def wait_until_answers(brokers: Brokers, timeout_s: float, give_up: Callable[[],
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline and not give_up():
         try:
-            if admin.list_topics(timeout=1.0).brokers:
+            serving = admin.list_topics(timeout=1.0).brokers
+            if serving and (node_id is None or node_id in serving):
                 return True
         except KafkaException:
             admin.poll(0)
@@ -156,8 +161,9 @@ class Admin:
         """How long the brokers keep the offsets of a group without members: the shortest of all."""
         try:
             brokers = self._admin.list_topics(timeout=_ANSWER_S).brokers
+            # librdkafka refuses a request for several brokers: each answers for itself alone.
             asked = [ConfigResource(ResourceType.BROKER, str(number)) for number in brokers]
-            answers = self._admin.describe_configs(asked, request_timeout=_ANSWER_S).values()
+            answers = [self._admin.describe_configs([one], request_timeout=_ANSWER_S)[one] for one in asked]
             minutes = [int(self._answer(answer)["offsets.retention.minutes"].value) for answer in answers]
         except KafkaException as error:
             raise translated(error) from error

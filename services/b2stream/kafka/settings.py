@@ -68,11 +68,14 @@ class Complaint:
     """What one client hears of its connections. It says it once every half minute at most: librdkafka reports each that broke.
 
     librdkafka never gives up by itself, not even where the password is wrong: it connects again for ever, and whatever was asked
-    times out. `stop_if_refused` turns that into an error.
+    times out. `stop_if_refused` turns that into an error. `tells_silence` False: that nobody answers yet is no news.
     """
 
-    def __init__(self, brokers: Brokers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, brokers: Brokers, clock: Callable[[], float] = time.monotonic, *, tells_silence: bool = True
+    ) -> None:
         self._bootstrap = addresses(brokers)
+        self._tells_silence = tells_silence
         self._clock = clock
         self._said_at = -math.inf
         self._was_answered = False
@@ -93,7 +96,11 @@ class Complaint:
         elif error.code() not in _NOBODY_ANSWERS:
             _log.warning("Kafka at %s: %s", self._bootstrap, error.str())
         # Where we are refused librdkafka says after each time that no broker is there; that would hide why.
-        elif now_s - self._refused_at_s >= _PAUSE_BETWEEN_REFUSALS_S and self._is_time_to_say(now_s):
+        elif (
+            self._tells_silence
+            and now_s - self._refused_at_s >= _PAUSE_BETWEEN_REFUSALS_S
+            and self._is_time_to_say(now_s)
+        ):
             self._say(now_s, "Kafka at %s does not answer; waiting for it (%s)", error)
 
     def _is_time_to_say(self, now_s: float) -> bool:

@@ -226,3 +226,12 @@ def test_no_program_gives_a_client_addresses_without_their_security() -> None:
             if name in clients and any(ast.unparse(each).endswith("kafka.bootstrap") for each in given):
                 found.append(f"{path.name}:{call.lineno}")
     assert not found
+
+
+def test_a_broker_that_is_being_started_need_not_answer_yet(caplog: pytest.LogCaptureFixture) -> None:
+    complaint = Complaint("broker:9092", tells_silence=False)
+    with caplog.at_level(logging.WARNING):
+        complaint.heard(KafkaError(KafkaError._TRANSPORT, "Connection refused"))
+        assert caplog.messages == []
+        complaint.heard(KafkaError(KafkaError._AUTHENTICATION, "wrong password"))
+    assert len(caplog.messages) == 1
