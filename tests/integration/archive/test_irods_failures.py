@@ -223,6 +223,47 @@ def test_what_a_killed_zone_left_open_is_debris_and_the_batch_is_committed_under
     assert b"".join(store.read(PATH)) == CONTENT
 
 
+# Success that is none ---------------------------------------------------------------------------------------------------
+
+LIES = [("DATA_OBJ_WRITE", "pretend"), ("DATA_OBJ_WRITE", "store_half"), ("DATA_OBJ_WRITE", "store_flipped")]
+LIES += [("DATA_OBJ_CLOSE", "pretend"), ("DATA_OBJ_RENAME", "pretend")]
+
+
+@pytest.mark.parametrize(("call", "action"), LIES)
+def test_I5_a_zone_that_answers_success_and_stores_something_else_is_not_believed(
+    own_zone: EmbeddedZone, store_at: StoreAt, call: str, action: str
+) -> None:
+    store = store_at(own_zone, timeout_s=1.0)
+    fault(own_zone, call, action)
+    try:
+        place_pair(store)
+    except B2streamError:  # the next try of the commit
+        place_pair(store)
+
+
+@pytest.mark.parametrize(("call", "action"), LIES)
+def test_I5_what_is_never_really_stored_is_never_committed(
+    own_zone: EmbeddedZone, store_at: StoreAt, call: str, action: str
+) -> None:
+    store = store_at(own_zone, timeout_s=1.0)
+    fault(own_zone, call, action, times=1000)
+    with pytest.raises((Stuck, Retryable)):
+        place_pair(store)
+    own_zone.control({"do": "clear"})
+    assert not look_up(store, FOLDER, "object").committed
+    place_pair(store)
+
+
+def test_a_checksum_that_never_comes_is_given_up_after_the_timeout(own_zone: EmbeddedZone, store_at: StoreAt) -> None:
+    store = store_at(own_zone, timeout_s=1.0)
+    put(store, PATH)
+    fault(own_zone, "DATA_OBJ_CHKSUM", "hang", times=1000)
+    with pytest.raises(Retryable):
+        store.recompute_sha256(PATH)
+    own_zone.control({"do": "clear"})
+    assert store.recompute_sha256(PATH) == sha256(CONTENT)
+
+
 # Refusals -------------------------------------------------------------------------------------------------------------
 
 

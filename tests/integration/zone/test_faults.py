@@ -107,6 +107,25 @@ def test_a_refused_write_leaves_the_connection_in_step(zone: EmbeddedZone, sessi
     assert read(session, f"{zone.home}/y") == HELLO
 
 
+@pytest.mark.parametrize(
+    ("action", "stored"),
+    [("pretend", b""), ("store_half", HELLO[: len(HELLO) // 2]), ("store_flipped", b"i" + HELLO[1:])],
+)
+def test_a_write_that_is_answered_with_success_may_store_something_else(
+    zone: EmbeddedZone, session: iRODSSession, action: str, stored: bytes
+) -> None:
+    add(zone, "DATA_OBJ_WRITE", action, times=1)
+    with session.data_objects.open(f"{zone.home}/y", "w") as handle:
+        assert handle.raw.write(HELLO) == len(HELLO)
+    assert read(session, f"{zone.home}/y") == stored
+
+
+def test_a_call_can_be_pretended(zone: EmbeddedZone, session: iRODSSession) -> None:
+    add(zone, "DATA_OBJ_RENAME", "pretend", times=1)
+    session.data_objects.move(f"{zone.home}/x", f"{zone.home}/y")
+    assert read(session, f"{zone.home}/x") == HELLO
+
+
 def test_a_connection_can_be_refused_at_the_door(zone: EmbeddedZone, open_session: SessionMaker) -> None:
     add(zone, "CONNECT", "cut", times=1)
     stranger = open_session(zone)

@@ -173,7 +173,7 @@ class Connection:
             if header.info != Api.DATA_OBJ_WRITE or (fault is not None and fault.action == "error"):
                 self._discard(header.stream_bytes)
             self._misbehave(fault)
-            self._answer(self._session, header, body, silent=fault is not None and fault.action == "drop_reply")
+            self._answer(self._session, header, body, fault)
         except Refusal as refusal:
             error = pack_refusal(refusal) if refusal.message else ""
             packed = element("STR_PI", leaf("myStr", refusal.body)) if refusal.body.startswith("[") else refusal.body
@@ -215,8 +215,9 @@ class Connection:
         if fault.action in ("delay", "hang"):
             self._zone.faults.wait(fault)
 
-    def _answer(self, session: Session, header: Header, body: bytes, *, silent: bool) -> None:
+    def _answer(self, session: Session, header: Header, body: bytes, fault: Fault | None) -> None:
         request = parse(body) if body else Node()
+        silent, pretended = (fault is not None and fault.action == action for action in ("drop_reply", "pretend"))
         if header.info == Api.DATA_OBJ_READ:
             if silent:
                 raise Cut
@@ -224,7 +225,9 @@ class Connection:
             return
         info, packed = 0, ""
         if header.info == Api.DATA_OBJ_WRITE:
-            info = transfer.receive_file(session, request, header, self._incoming, self._buffer)
+            info = transfer.receive_file(session, request, header, self._incoming, self._buffer, fault)
+        elif pretended:
+            pass
         elif header.info in _NUMBER_CALLS:
             info = _NUMBER_CALLS[header.info](session, request)
         elif header.info in _BODY_CALLS:

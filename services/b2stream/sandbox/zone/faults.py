@@ -2,7 +2,9 @@
 
 A fault names a call and says what happens to it: `delay` (seconds before it is done), `error` (a code instead of doing
 it), `cut` (the connection is closed, nothing done), `drop_reply` (done, then the connection is closed without an
-answer), `hang` (done after `clear`, or never). `after` calls pass before it takes effect, then it happens `times` times.
+answer), `hang` (done after `clear`, or never), `pretend` (success is answered, nothing done), and for writes `store_half`
+(the first half of each write) and `store_flipped` (one bit of each write is another). `after` calls pass before it takes
+effect, then it happens `times` times.
 
 They are set over the control port, a loopback socket that takes JSON lines and answers each with one:
 
@@ -19,7 +21,7 @@ import socketserver
 import threading
 from dataclasses import asdict, dataclass, field
 
-ACTIONS = ("delay", "error", "cut", "drop_reply", "hang")
+ACTIONS = ("delay", "error", "cut", "drop_reply", "hang", "pretend", "store_half", "store_flipped")
 
 
 @dataclass(slots=True)
@@ -38,6 +40,17 @@ class Fault:
     def __post_init__(self) -> None:
         if self.action not in ACTIONS:
             raise ValueError(f"action is one of {', '.join(ACTIONS)}")
+
+
+def stored_of(action: str, written: memoryview) -> bytes | memoryview:
+    """What of a write reaches the disk."""
+    if action == "pretend":
+        return b""
+    if action == "store_half":
+        return written[: len(written) // 2]
+    if action == "store_flipped":
+        return bytes([written[0] ^ 1]) + written[1:]
+    return written
 
 
 class Cut(Exception):

@@ -3,6 +3,7 @@
 import os
 import socket
 
+from b2stream.sandbox.zone.faults import Fault, stored_of
 from b2stream.sandbox.zone.messages import Disconnected, Header, Incoming, Node, element, leaf, pack
 from b2stream.sandbox.zone.numbers import Code, Refusal, file_error
 from b2stream.sandbox.zone.state import Session
@@ -34,11 +35,14 @@ def send_file(session: Session, request: Node, connection: socket.socket) -> Non
     os.lseek(opened.descriptor, position, os.SEEK_SET)
 
 
-def receive_file(session: Session, request: Node, header: Header, incoming: Incoming, buffer: memoryview) -> int:
+def receive_file(
+    session: Session, request: Node, header: Header, incoming: Incoming, buffer: memoryview, fault: Fault | None = None
+) -> int:
     """DATA_OBJ_WRITE: takes the message's bytes and writes them at the position; returns how many.
 
     The bytes are taken from the connection even if they cannot be written, so that the next message is found.
     """
+    action = fault.action if fault else ""
     refusal: Refusal | None = None
     descriptor = -1
     try:
@@ -54,7 +58,7 @@ def receive_file(session: Session, request: Node, header: Header, incoming: Inco
         left -= count
         if refusal is None:
             try:
-                _write_all(descriptor, buffer[:count])
+                _write_all(descriptor, stored_of(action, buffer[:count]))
             except OSError as error:
                 refusal = Refusal(file_error(Code.UNIX_FILE_WRITE_ERR, error))
     if refusal:
@@ -62,6 +66,6 @@ def receive_file(session: Session, request: Node, header: Header, incoming: Inco
     return header.stream_bytes
 
 
-def _write_all(descriptor: int, chunk: memoryview) -> None:
+def _write_all(descriptor: int, chunk: bytes | memoryview) -> None:
     while chunk:
         chunk = chunk[os.write(descriptor, chunk) :]
