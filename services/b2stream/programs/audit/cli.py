@@ -12,21 +12,19 @@ from pathlib import Path
 import click
 
 from b2stream.contracts.framing import Framing
-from b2stream.errors import Retryable
 from b2stream.handles.opening import open_handles
 from b2stream.logs import configure
 from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
 from b2stream.programs.audit.centres import open_centres
+from b2stream.programs.audit.checks import EXIT_FINDING
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
+from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
-
-EXIT_FINDING = 1
-EXIT_UNREACHABLE = 3
 
 
 @click.command()
@@ -56,23 +54,21 @@ def audit(
 ) -> None:
     """Compare centres, commit log and series chains; name exactly what is missing, extra, altered or broken. Changes nothing.
 
-    Exit codes: 0 nothing is wrong, 1 a finding, 3 Kafka or a centre does not answer, 4 wrong configuration.
+    Exit codes: 0 nothing is wrong, 1 a finding, 3 Kafka, a centre or the Handle server does not answer, or refuses the
+    credentials, 4 wrong configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
     since_us = 0 if since is None else int(since.replace(tzinfo=UTC).timestamp() * 1e6)
     plan = Plan(folder=station, since_us=since_us, recompute=recompute, grace_s=grace_s)
-    try:
+    with exit_where_nobody_answers():
         report = run(settings, plan, centre, state)
-    except Retryable as error:
-        click.echo(f"b2stream: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else "\n".join(lines(report)))
     sys.exit(EXIT_FINDING if report.findings else 0)
 
 
 def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = None) -> Report:
-    """Audit the centres of the settings. Raises Retryable where nobody answers, ConfigurationError."""
+    """Audit the centres of the settings. Raises Retryable where nobody answers, Refused, ConfigurationError."""
     with audited(settings, plan, centre, state) as (report, _):
         return report
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
-from b2stream.errors import ConfigurationError, Retryable
+from b2stream.errors import ConfigurationError
 from b2stream.logs import configure
 from b2stream.policies import OWN_FILE
 from b2stream.programs.audit.auditing import GRACE_S, Plan
-from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
+from b2stream.programs.audit.checks import EXIT_FINDING
 from b2stream.programs.audit.cli import run
 from b2stream.programs.audit.evidence import Year, write_bundle
 from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 from b2stream.stations.keys import load_key
@@ -32,8 +33,8 @@ def evidence(
 ) -> None:
     """Write what proves a year's archive: audit, fixity checks, counts, policies and software, with a signed index.
 
-    Exit codes: 0 written, and the audit found nothing; 1 written, and it found something; 3 Kafka or a centre does not answer,
-    4 wrong configuration.
+    Exit codes: 0 written, and the audit found nothing; 1 written, and it found something; 3 Kafka, a centre or the
+    Handle server does not answer, or refuses the credentials, 4 wrong configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
@@ -41,12 +42,9 @@ def evidence(
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty: evidence is never written over")
     private = load_key(key) if key is not None else None
-    try:
+    with exit_where_nobody_answers():
         report = run(settings, Plan(recompute=recompute, grace_s=grace_s))
         told = _year(settings, year)
-    except Retryable as error:
-        click.echo(f"b2stream: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
     policies = Path(settings.general.policies_file) if settings.general.policies_file else OWN_FILE
     for path in write_bundle(folder, told, report.to_json(), policies, private):
         click.echo(str(path))

@@ -1,7 +1,6 @@
 """`b2stream provenance`: from the instrument to the last fixity check, in one document."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ from b2stream.batches.history import history, joined
 from b2stream.batches.manifest import read_manifest
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import Retryable, Stuck
+from b2stream.errors import Stuck
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.checks import EXIT_UNREACHABLE
 from b2stream.programs.audit.drawing import as_lines, as_svg
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.subjects import NotFound, Subject, find_subject
+from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -32,15 +31,12 @@ def provenance(what: str, file: str | None, svg: Path | None, as_json: bool) -> 
     """Tell the history of a data object: who measured, submitted, committed, copied and checked it, when and with what.
 
     WHAT is a PID, a path below the root of the archive, or a batch id (8 digits or more). Exit codes: 0 told, 1 there is no such
-    object, 3 Kafka or a centre does not answer, 4 wrong configuration.
+    object, 3 Kafka or a centre does not answer, or refuses the credentials, 4 wrong configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
-    try:
+    with exit_where_nobody_answers():
         subject, document = run(what, settings)
-    except Retryable as error:
-        click.echo(f"b2stream: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
     if svg is not None:
         svg.write_text(as_svg(document, subject.path), encoding="utf-8")
     if as_json:

@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import click
 
-from b2stream.errors import Retryable
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.policies import policies_of
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
+from b2stream.programs.audit.checks import EXIT_FINDING
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.reannouncing import Announcer, reannounce
+from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -30,15 +30,12 @@ def command(file: str | None, station: str, everything: bool, as_json: bool) -> 
     """Make commit events again from the manifests at the first centre: after the log was lost, or where one is missing.
 
     A batch that does not verify is not announced, but named. Exit codes: 0 all is announced, 1 something does not verify,
-    3 Kafka or the centre does not answer, 4 wrong configuration.
+    3 Kafka or the centre does not answer, or refuses the credentials, 4 wrong configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
-    try:
+    with exit_where_nobody_answers():
         announced, troubles = run(settings, station, everything)
-    except Retryable as error:
-        click.echo(f"b2stream: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
     if as_json:
         click.echo(json.dumps({"announced": announced, "troubles": troubles}, indent=2))
     else:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from b2stream.archive.attributes import clean
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
-from b2stream.errors import MissingObject, Retryable
+from b2stream.errors import MissingObject, Stuck
 from b2stream.handles.describing import Describing
 from b2stream.handles.kinds import read_kinds
 from b2stream.handles.opening import open_handles, prefixes_from
 from b2stream.handles.records import Prefixes, first_record, second_record
 from b2stream.handles.service import CHECKSUM, URL, HandleRecord, HandleService
 from b2stream.programs.audit.checks import Check, Outcome, compared
+from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 from b2stream.settings import Settings
 
 
@@ -44,8 +45,8 @@ class Registered:
         for record in expected:
             try:
                 yield from self._record(record, places)
-            except Retryable as error:
-                yield Check(record.handle, "the Handle server answers", Outcome.UNREACHABLE, error.detail)
+            except (*UNANSWERED, Stuck) as error:
+                yield unanswered(record.handle, "the Handle server answers", error)
 
     def rewrite(self, commit: BatchCommitted, replica: BatchReplicated | None) -> str:
         """Write the records as the events say, over whatever is there; says how it ended. For repair alone."""

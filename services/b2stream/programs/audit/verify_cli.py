@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from b2stream.contracts.framing import Framing
-from b2stream.errors import ConfigurationError, Retryable
+from b2stream.errors import ConfigurationError
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.checks import EXIT_UNREACHABLE, Check, exit_code
+from b2stream.programs.audit.checks import Check, exit_code
 from b2stream.programs.audit.origins import known_stations
 from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.subjects import Subject, find_subject
+from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.verifying import Verifier, verify_offline
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
@@ -36,7 +37,8 @@ def verify(
 
     WHAT is a PID, a path below the root of the archive, a batch id (8 digits or more), or with --offline a file.
 
-    Exit codes: 0 all good, 1 a finding, 3 Kafka or a centre does not answer, 4 wrong configuration.
+    Exit codes: 0 all good, 1 a finding, 3 Kafka, a centre or the Handle server does not answer, or refuses the
+    credentials, 4 wrong configuration.
     """
     checks = _offline(Path(what), manifest, key) if offline else _online(what, load(file).settings, centre)
     if as_json:
@@ -58,12 +60,9 @@ def _offline(file: Path, manifest: Path | None, key: str | None) -> list[Check]:
 
 def _online(what: str, settings: Settings, centre: str) -> list[Check]:
     configure(settings.general.log_format, "warning")
-    try:
+    with exit_where_nobody_answers():
         framing = framing_from(settings)
         return _checks(find_subject(what, settings, framing), settings, framing, centre)
-    except Retryable as error:
-        click.echo(f"b2stream: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
 
 
 def _checks(subject: Subject, settings: Settings, framing: Framing, centre: str) -> list[Check]:

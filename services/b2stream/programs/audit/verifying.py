@@ -11,11 +11,12 @@ from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.signing import check_origin, is_signed_by
 from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id, public_bytes
-from b2stream.errors import ConfigurationError, DamagedObject, Poison, Retryable, Stuck
+from b2stream.errors import AccessRefused, ConfigurationError, DamagedObject, Poison, Stuck
 from b2stream.programs.audit.checks import Check, Outcome, compared
 from b2stream.programs.audit.origins import must_be_signed
 from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.subjects import Subject
+from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of each piece that was read."""
@@ -39,8 +40,8 @@ class Verifier:
         for store in self.stores:
             try:
                 yield from self._at_centre(store, subject)
-            except Retryable as error:
-                yield Check(store.centre, "the centre answers", Outcome.UNREACHABLE, str(error.detail))
+            except UNANSWERED as error:
+                yield unanswered(store.centre, "the centre answers", error)
         if len(self.manifests) > 1:
             same = len(set(self.manifests.values())) == 1
             yield compared(" and ".join(self.manifests), "the manifests are the same, byte for byte", same, True)
@@ -79,6 +80,8 @@ class Verifier:
         about = "the manifest is there and whole"
         try:
             content = b"".join(store.read(subject.manifest_path))
+        except AccessRefused:
+            raise
         except Stuck as error:
             return None, Check(store.centre, about, Outcome.BAD, error.detail)
         return content, Check(store.centre, about, Outcome.GOOD)
@@ -111,6 +114,8 @@ class Verifier:
                 digest.update(piece)
                 seen_bytes += len(piece)
                 self.progress(len(piece))
+        except AccessRefused:
+            raise
         except Stuck as error:
             yield Check(store.centre, "the data object is there and whole", Outcome.BAD, error.detail)
             return
