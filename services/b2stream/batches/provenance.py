@@ -6,6 +6,7 @@ station, so that the documents of many manifests can be put together without one
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from b2stream.batches.identity import id24
 from b2stream.contracts.canonical import iso_utc
@@ -19,6 +20,8 @@ _PREFIXES = {
     "prov": "http://www.w3.org/ns/prov#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
 }
+PID_PREFIX, _PIDS = "pid", "https://hdl.handle.net/"
+"""Sources of a product are named by the addresses at which their PIDs resolve; DOIs are handles, too."""
 
 
 def acquisition_and_submission(close: BatchClosed, batch: str) -> dict[str, Any]:
@@ -77,6 +80,8 @@ def acquisition_and_submission(close: BatchClosed, batch: str) -> dict[str, Any]
     }
     if close.relation is not None:
         _add_relation(document, data_object, close.relation)
+    if close.sources:
+        _add_sources(document, data_object, close.sources)
     return document
 
 
@@ -87,6 +92,14 @@ def _add_relation(document: dict[str, Any], data_object: str, relation: Relation
     if relation.kind == "replaces":
         derivation["prov:type"] = _name("prov:Revision")
     document["wasDerivedFrom"]["_:d2"] = derivation
+
+
+def _add_sources(document: dict[str, Any], data_object: str, sources: tuple[str, ...]) -> None:
+    document["prefix"] = {**_PREFIXES, PID_PREFIX: _PIDS}
+    for number, pid in enumerate(sources, 1):
+        source = f"{PID_PREFIX}:{quote(pid)}"
+        document["entity"][source] = {"prov:label": pid}
+        document["wasDerivedFrom"][f"_:s{number}"] = {"prov:generatedEntity": data_object, "prov:usedEntity": source}
 
 
 def _period(close: BatchClosed) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from b2stream.contracts import schemas
 from b2stream.contracts.canonical import EARLIEST_US, LATEST_US, MOST_WHOLE, canonical_json, from_iso_utc, iso_utc
 from b2stream.contracts.envelopes import MOST_BLOCKS, is_attempt
 from b2stream.contracts.framing import Framed
+from b2stream.contracts.pids import MOST_SOURCES_CHARACTERS, is_pid
 from b2stream.contracts.schemas import is_fingerprint
 from b2stream.errors import Poison
 
@@ -74,7 +75,7 @@ class Record:
         known = {ours: value[avro] for ours, avro in _names(cls) if avro in value}
         if isinstance(known.get("relation"), dict):
             known["relation"] = Relation(**known["relation"])
-        for name in ("supersedes",):
+        for name in ("supersedes", "sources"):
             if name in known:
                 known[name] = tuple(known[name])
         return cls(**known)
@@ -85,7 +86,7 @@ class BatchClosed(Record):
     """A station's own word that a batch is complete."""
 
     SCHEMA: ClassVar[str] = "BatchClosed"
-    ADDED_LATER: ClassVar[frozenset[str]] = frozenset()
+    ADDED_LATER: ClassVar[frozenset[str]] = frozenset({"sources"})
     """Fields that the first release did not have. They are signed only where they differ from their default: a close that an
     older gateway signed must give the same bytes when a newer program reads it."""
 
@@ -114,6 +115,7 @@ class BatchClosed(Record):
     notes: dict[str, str] = field(default_factory=dict)
     window_s: int = 1800
     software: str = ""
+    sources: tuple[str, ...] = ()
     key: str | None = None
     signature: str | None = None
 
@@ -122,7 +124,7 @@ class BatchClosed(Record):
         value = {avro: _plain(getattr(self, ours)) for ours, avro in _names(type(self)) if ours != "signature"}
         for name in ("start", "stop"):
             value[name] = None if value[name] is None else iso_utc(value[name])
-        defaults = {each.name: each.default for each in fields(self)}
+        defaults = {each.name: _plain(each.default) for each in fields(self)}
         return {name: each for name, each in value.items() if name not in self.ADDED_LATER or each != defaults[name]}
 
     @classmethod
@@ -157,6 +159,8 @@ class BatchClosed(Record):
             "previous": self.previous is None or _is_sha256(self.previous),
             "supersedes": all(is_attempt(attempt) for attempt in self.supersedes),
             "window_s": 1 <= self.window_s <= LONGEST_WINDOW_S,
+            "sources": all(is_pid(pid) for pid in self.sources)
+            and len("".join(self.sources)) <= MOST_SOURCES_CHARACTERS,
         }
         if (self.start_us is None) != (self.stop_us is None):
             good["start_us"] = good["stop_us"] = False

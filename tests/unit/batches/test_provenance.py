@@ -18,7 +18,11 @@ from b2stream.contracts.records import BatchClosed
 from tests.unit.batches.golden_batches import A_FILE, STREAM
 
 OPAQUE = replace(A_FILE.close, start_us=None, stop_us=None, name='héllo "x" & <y>.bin', series="files")
+PRODUCT = replace(A_FILE.close, sources=("11676/aBc-_", "10.18160/a/b", "21.T1/odd:(x)%20#é"))
 ODD = replace(STREAM.close, station="a%20b+c,d=e@f", series="EC_%C3%85.1", stem="odd")
+
+
+CLOSES = {"stream": STREAM.close, "file": A_FILE.close, "opaque": OPAQUE, "odd": ODD, "product": PRODUCT}
 
 
 def document(close: BatchClosed) -> Any:
@@ -26,7 +30,7 @@ def document(close: BatchClosed) -> Any:
     return ProvDocument.deserialize(content=text, format="json")
 
 
-@pytest.mark.parametrize("close", [STREAM.close, A_FILE.close, OPAQUE, ODD], ids=["stream", "file", "opaque", "odd"])
+@pytest.mark.parametrize("close", CLOSES.values(), ids=CLOSES)
 def test_it_is_prov_that_the_reference_implementation_reads_without_loss(close: BatchClosed) -> None:
     written = acquisition_and_submission(close, batch_of(close))
     read = document(close)
@@ -39,7 +43,7 @@ def test_it_is_prov_that_the_reference_implementation_reads_without_loss(close: 
     assert read.unified() == read, "each thing is described once"
 
 
-@pytest.mark.parametrize("close", [STREAM.close, A_FILE.close, OPAQUE, ODD], ids=["stream", "file", "opaque", "odd"])
+@pytest.mark.parametrize("close", CLOSES.values(), ids=CLOSES)
 def test_every_relation_is_between_things_that_are_described(close: BatchClosed) -> None:
     written = acquisition_and_submission(close, batch_of(close))
     described = {name for kind in ("entity", "activity", "agent") for name in written[kind]}
@@ -69,6 +73,24 @@ def test_a_replacement_is_a_revision_of_the_other_batchs_data_object_and_a_suppl
     assert derivations(supplement) == []
     earlier = f"batch:{'e' * 64}/data-object"
     assert earlier in acquisition_and_submission(A_FILE.close, batch_of(A_FILE.close))["entity"]
+
+
+def test_a_product_is_derived_from_each_of_its_sources_and_their_pids_resolve() -> None:
+    batch = batch_of(PRODUCT)
+    found = document(PRODUCT)
+    sources = {each.uri: name for each in found.get_records(ProvEntity) if (name := str(each.label)) in PRODUCT.sources
+               for each in [each.identifier]}  # fmt: skip
+    assert sources == {
+        "https://hdl.handle.net/11676/aBc-_": "11676/aBc-_",
+        "https://hdl.handle.net/10.18160/a/b": "10.18160/a/b",
+        "https://hdl.handle.net/21.T1/odd%3A%28x%29%2520%23%C3%A9": "21.T1/odd:(x)%20#é",
+    }
+    pairs = {tuple(name.uri for name in each.args[:2]) for each in found.get_records(ProvDerivation)}
+    assert {(f"urn:b2stream:batch:{batch}/data-object", source) for source in sources} <= pairs
+
+
+def test_without_sources_nothing_of_them_is_written() -> None:
+    assert "pid" not in acquisition_and_submission(A_FILE.close, batch_of(A_FILE.close))["prefix"]
 
 
 def test_two_batches_put_together_stay_two_and_share_their_station() -> None:

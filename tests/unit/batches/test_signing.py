@@ -94,6 +94,18 @@ def test_I9_the_chain_stands_in_the_manifest_so_that_a_fork_can_be_told() -> Non
     assert (document["close"]["series_number"], document["close"]["previous"]) == (1, "f" * 64)
 
 
+def test_I9_sources_of_a_product_are_signed_and_without_any_nothing_changes() -> None:
+    """What an older gateway signed, which knew no sources, gives the same bytes: the frozen ones above have no such member."""
+    product = sign(replace(CLOSE, sources=("11676/one", "10.18160/two")), PRIVATE)
+    assert b'"sources":["11676/one","10.18160/two"]' in product.signed_bytes()
+    assert is_signed_by(product, key(PRIVATE))
+    for forged in ((), ("11676/one",), ("10.18160/two", "11676/one")):
+        assert not is_signed_by(replace(product, sources=forged), key(PRIVATE))
+    content = manifest(replace(A_FILE, close=product))
+    assert read_manifest(content).close == product
+    assert b'"close":' + product.signed_bytes().removeprefix(b"b2stream close 1\n") + b"," in content
+
+
 @pytest.mark.parametrize("batch", [A_FILE, STREAM])
 def test_I9_a_close_that_its_station_signed_is_taken(batch: Any) -> None:
     assert reason(sign(batch.close, PRIVATE)) is None
@@ -110,6 +122,7 @@ OTHER_VALUES: dict[str, Any] = {
     "opaque_reason": "not_recognised",
     "opaque_detail": "line 1",
     "notes": {"time": "elsewhere"},
+    "sources": ("11676/source",),
     "key": key(OTHER_PRIVATE).id,
 }
 

@@ -272,7 +272,7 @@ def test_I9_the_signature_is_not_part_of_what_is_signed_and_everything_else_is()
 def test_I9_a_field_of_a_later_release_does_not_change_what_an_older_gateway_signed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(BatchClosed, "ADDED_LATER", frozenset({"key"}))
+    monkeypatch.setattr(BatchClosed, "ADDED_LATER", frozenset({"key", "sources"}))
     assert "key" not in CLOSE.to_json()
     assert replace(CLOSE, key="2026").to_json()["key"] == "2026"
     assert BatchClosed.from_json(CLOSE.to_json()) == CLOSE
@@ -288,6 +288,9 @@ def test_a_close_comes_back_from_its_json(close: BatchClosed) -> None:
     "wrong",
     [
         {"attempt": "../../escape"},
+        {"sources": ("no pid",)},
+        {"sources": ("11676/one", "11676")},
+        {"sources": tuple(f"11676/{number:0200d}" for number in range(400))},
         {"count": -1},
         {"count": 2**40},
         {"rows": -1},
