@@ -34,7 +34,7 @@ def create(file: str | None) -> None:
         config = topic.config() | durable
         made = admin.create_topic(name, settings.kafka.partitions, settings.kafka.replication, config)
         click.echo(f"{name}: {'created' if made else 'is there'}")
-    _stop_at(findings(settings))
+    _stop_at(findings(settings, admin))
 
 
 @topics.command()
@@ -42,7 +42,8 @@ def create(file: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def check(file: str | None, as_json: bool) -> None:
     """Compare partitions and settings of each topic with the contract; exit 4 where they differ."""
-    found = findings(load(file).settings)
+    settings = load(file).settings
+    found = findings(settings)
     if as_json:
         click.echo(json.dumps({"findings": found}, indent=2))
     _stop_at(found)
@@ -50,9 +51,9 @@ def check(file: str | None, as_json: bool) -> None:
         click.echo("all topics are as the contract says")
 
 
-def findings(settings: Settings) -> list[str]:
+def findings(settings: Settings, admin: Admin | None = None) -> list[str]:
     """What differs between cluster and contract, a sentence each."""
-    admin = Admin(settings.kafka)
+    admin = admin or Admin(settings.kafka)
     found = []
     for topic in contract.ALL:
         name = topic.full_name(settings.general.community)

@@ -92,6 +92,9 @@ class Admin:
         self._client_id = client_id
         self._complaint = Complaint(brokers)
         self._admin = self._client()
+        self._there: set[str] = (
+            set()
+        )  # topics that the controller has, whatever a broker says that has not heard of them yet
 
     def _client(self) -> AdminClient:
         settings = client_settings(self._brokers, self._client_id)
@@ -120,40 +123,42 @@ class Admin:
             self._answer(self._admin.create_topics([new], request_timeout=_ANSWER_S)[name])
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                self._there.add(name)
                 return False
             raise translated(error) from error
-        self._wait_until_known(name)
+        self._there.add(name)
+        self.topic(name)
         return True
-
-    def _wait_until_known(self, name: str) -> None:
-        """The controller makes a topic; the brokers learn of it a moment later, and until then say "unknown topic"."""
-        deadline = time.monotonic() + _ANSWER_S
-        while time.monotonic() < deadline:
-            try:
-                self._answer(self._admin.describe_topics(TopicCollection([name]), request_timeout=_ANSWER_S)[name])
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                    raise translated(error) from error
-                time.sleep(0.02)
-            else:
-                return
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic."""
+        self._there.discard(name)
         try:
             self._answer(self._admin.delete_topics([name], request_timeout=_ANSWER_S)[name])
         except KafkaException as error:
             raise translated(error) from error
 
     def topic(self, name: str) -> TopicFacts:
-        """Describe a topic. Raises ConfigurationError where there is none, Retryable where nobody answers."""
-        try:
-            names = TopicCollection([name])
-            described = self._answer(self._admin.describe_topics(names, request_timeout=_ANSWER_S)[name])
-            resource = ConfigResource(ResourceType.TOPIC, name)
-            config = self._answer(self._admin.describe_configs([resource], request_timeout=_ANSWER_S)[resource])
-        except KafkaException as error:
-            raise translated(error) from error
+        """Describe a topic. Raises ConfigurationError where there is none, Retryable where nobody answers.
+
+        The controller makes a topic; each broker learns of it a moment later, and until then says "unknown topic". One that this
+        admin made or found there is asked for again.
+        """
+        deadline = time.monotonic() + _ANSWER_S
+        while True:
+            try:
+                return self._described(name)
+            except KafkaException as error:
+                unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+                if not unknown or name not in self._there or time.monotonic() > deadline:
+                    raise translated(error) from error
+            time.sleep(0.02)
+
+    def _described(self, name: str) -> TopicFacts:
+        names = TopicCollection([name])
+        described = self._answer(self._admin.describe_topics(names, request_timeout=_ANSWER_S)[name])
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        config = self._answer(self._admin.describe_configs([resource], request_timeout=_ANSWER_S)[resource])
         values = {each.name: each.value for each in config.values()}
         return TopicFacts(str(described.topic_id), len(described.partitions), values)
 

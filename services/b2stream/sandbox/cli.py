@@ -39,7 +39,14 @@ def sandbox() -> None:
 @sandbox.command()
 @directory_option
 @click.option("--community", default="icos", show_default=True, help="Prefix of the topics.")
-@click.option("--kafka-port", "kafka_port", type=port, help="Fix the port of Kafka; else a free one.")
+@click.option(
+    "--brokers",
+    type=click.IntRange(1, 3),
+    help="Kafka brokers: 1, or 3 that keep three copies of each message; else as many as are there.",
+)
+@click.option(
+    "--kafka-port", "kafka_port", type=port, help="Fix the port of Kafka (of three the first); else free ones."
+)
 @click.option("--redis-port", type=port, help="Fix the port of Redis.")
 @click.option("--handle-port", type=port, help="Fix the port of the Handle server.")
 @click.option("--first-port", type=port, help="Fix the port of the first centre's zone.")
@@ -54,14 +61,21 @@ def sandbox() -> None:
 @click.option("--second-password-file", type=file, help="The password for --second.")
 @handle_options
 @click.option("--servers-only", is_flag=True, help="Start no program, the servers alone.")
-def up(directory: Path, community: str, servers_only: bool, **options: Any) -> None:
+def up(directory: Path, community: str, brokers: int | None, servers_only: bool, **options: Any) -> None:
     """Start what does not run yet, wait until everything answers, and print the addresses."""
     ports = {name: options[f"{name}_port"] for name in SERVERS if options[f"{name}_port"]}
     given = Given(**{name: value for name, value in options.items() if not name.endswith("_port")})
-    deployment = Deployment(
-        directory, given, ports, community, survives=True, say=click.echo, tell_jars=JarProgress(sys.stderr)
-    )
     with _alone(directory):
+        deployment = Deployment(
+            directory,
+            given,
+            ports,
+            community,
+            survives=True,
+            brokers=brokers,
+            say=click.echo,
+            tell_jars=JarProgress(sys.stderr),
+        )
         deployment.start()
         if not servers_only:
             deployment.prepare()

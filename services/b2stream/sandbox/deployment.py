@@ -16,7 +16,7 @@ from b2stream.errors import ConfigurationError, Fatal
 from b2stream.sandbox import handle, processes, programs
 from b2stream.sandbox.handle import HandleServer
 from b2stream.sandbox.jars import Tell
-from b2stream.sandbox.kafka import jars
+from b2stream.sandbox.kafka import cluster, jars
 from b2stream.sandbox.kafka.broker import KafkaBroker
 from b2stream.sandbox.ports import port_in
 from b2stream.sandbox.processes import Process
@@ -26,6 +26,7 @@ from b2stream.sandbox.sandbox_zone import SandboxZone
 from b2stream.sandbox.server import Server
 
 SERVERS = ("kafka", "redis", "handle", "first", "second")
+"""Of several brokers each is a part of its own: kafka-1, kafka-2, kafka-3."""
 SERVER_GRACE_S = 20.0
 PROGRAM_GRACE_S = 40.0  # longer than the grace that the programs give their own commits
 
@@ -73,6 +74,8 @@ class Given:
 class Deployment:
     """Everything that runs in `directory`. `ports` fixes some by name: kafka, redis, handle, first, second.
 
+    `brokers`: one Kafka broker, or three that are a cluster (ports from that of kafka on) and keep three copies of each message;
+    None: as many as it was begun with.
     Used as a context manager it is started and stopped. With `survives` the parts go on after this process has ended,
     and what still runs from an earlier start is taken over.
     """
@@ -83,12 +86,18 @@ class Deployment:
     community: str = "icos"
     unsigned: str = "accept"  # batches of stations without a published key: a laptop's stations need none
     survives: bool = False
+    brokers: int | None = None
     say: Callable[[str], None] = lambda _line: None
     tell_jars: Tell = lambda _title, _brought, _all: None
 
     def __post_init__(self) -> None:
         self.directory = self.directory.absolute()
         self.settings_file = self.directory / "b2stream.toml"
+        if self.given.kafka is not None and self.brokers is not None:
+            raise ConfigurationError("--brokers is for the sandbox's own Kafka, and --kafka names another")
+        self._brokers = cluster.broker_count(self.directory, self.brokers) if self.given.kafka is None else 1
+        self.kafka_names = cluster.broker_names(self._brokers)
+        self.server_names = (*self.kafka_names, *SERVERS[1:])
         self.addresses: dict[str, str] = {}  # of each server, as settings take them; "" for one that is left out
         self.servers: dict[str, Server] = {}  # those that are the sandbox's own
         self.programs: dict[str, Process] = {}
@@ -113,7 +122,7 @@ class Deployment:
         running = {name: part for name, part in earlier.items() if part.running}
         if running and not self.survives:
             raise AlreadyRunning(str(self.directory))
-        self._parts = {name: part for name, part in earlier.items() if name in SERVERS or part.running}
+        self._parts = {name: part for name, part in earlier.items() if name in self.server_names or part.running}
         self.programs = {
             name: part.process for name, part in running.items() if part.kind == "program" and part.process
         }
@@ -121,15 +130,17 @@ class Deployment:
             jars.class_path(self.tell_jars)  # here, not in a thread: Ctrl-C ends a download at once
         self._without_handle = self.given.handle is None and handle.why_not(self.tell_jars)
         launched: list[Process] = []
-        starts = {name: self._server(name, earlier.get(name), launched) for name in SERVERS}
+        starts = {name: self._server(name, earlier.get(name), launched) for name in self.server_names}
         try:
             with ThreadPoolExecutor(len(starts)) as pool:
                 coming = {name: pool.submit(start) for name, start in starts.items()}
-            self.addresses = {name: arrival.result() for name, arrival in coming.items()}
+            found = {name: arrival.result() for name, arrival in coming.items()}
         except BaseException:
             processes.stop_all(launched, SERVER_GRACE_S)
             raise
-        for name, address in self.addresses.items():
+        self.addresses = {"kafka": ",".join(found[name] for name in self.kafka_names)}
+        self.addresses |= {name: address for name, address in found.items() if name not in self.kafka_names}
+        for name, address in found.items():
             self._record(name, "server", address, self.servers[name].process if name in self.servers else None)
         self._write_settings()
 
@@ -185,16 +196,17 @@ class Deployment:
 
     def _server(self, name: str, earlier: Part | None, launched: list[Process]) -> Callable[[], str]:
         """How to get this server's address: it is given, still runs, is left out, or has to be started."""
-        given: str | None = getattr(self.given, name)
+        given: str | None = None if name in self.kafka_names[1:] else getattr(self.given, name.partition("-")[0])
         if given is not None:
             return lambda: given
-        server = self.new_server(name, self.ports.get(name) or _port_of(earlier))
+        wanted = self._wanted_port(name)
+        server = self.new_server(name, wanted or _port_of(earlier))
         if server is None:
             return lambda: ""
         self.servers[name] = server
         if earlier is not None and earlier.running:
-            if self.ports.get(name, _port_of(earlier)) != _port_of(earlier):
-                raise AlreadyRunning(f"{name} at {earlier.address}, not at port {self.ports[name]}")
+            if wanted is not None and wanted != _port_of(earlier):
+                raise AlreadyRunning(f"{name} at {earlier.address}, not at port {wanted}")
             server.process, address = earlier.process, earlier.address
             return lambda: address
 
@@ -207,8 +219,8 @@ class Deployment:
 
     def new_server(self, name: str, port: int | None) -> Server | None:
         folder = self.directory / name
-        if name == "kafka":
-            return KafkaBroker(folder, self.ports.get(name), survives=self.survives)
+        if name in self.kafka_names:
+            return self.new_broker(name)
         if name == "redis":
             if redis_program() is None:
                 self.say(
@@ -225,6 +237,17 @@ class Deployment:
         zone_name = next(centre.zone_name for centre in CENTRES if centre.role == name)
         return SandboxZone(folder, zone_name, self._password_file(name), name=name, port=port, survives=self.survives)
 
+    def new_broker(self, name: str) -> KafkaBroker:
+        """One of the Kafka brokers, by the name of its part."""
+        members = cluster.members(self.directory, self._brokers) if self._brokers > 1 else [None]
+        member = members[self.kafka_names.index(name)]
+        return KafkaBroker(self.directory / name, self._wanted_port(name), survives=self.survives, member=member)
+
+    def _wanted_port(self, name: str) -> int | None:
+        if name in self.kafka_names and "kafka" in self.ports:
+            return self.ports["kafka"] + self.kafka_names.index(name)
+        return self.ports.get(name)
+
     def _begin(self, server: Server) -> str:
         address = server.start()
         if isinstance(server, SandboxZone):
@@ -237,8 +260,8 @@ class Deployment:
         with self._recording:
             self._parts[name] = Part.of(process, kind, address) if process else Part(name, kind, address)
             in_order = [
-                *(one for one in SERVERS if one in self._parts),
-                *(one for one in self._parts if one not in SERVERS),
+                *(one for one in self.server_names if one in self._parts),
+                *(one for one in self._parts if one not in self.server_names),
             ]
             write_parts(self.directory, [self._parts[one] for one in in_order])
 
@@ -251,7 +274,7 @@ class Deployment:
     def _settings(self) -> dict[str, dict[str, str]]:
         settings = {
             "general": {"community": self.community},
-            "kafka": {"bootstrap": self.addresses["kafka"]},
+            "kafka": {"bootstrap": self.addresses["kafka"], **self._replication()},
             "redis": {"url": self.addresses["redis"]},
             "processor": {"unsigned": self.unsigned},
         }
@@ -265,6 +288,9 @@ class Deployment:
         if self.addresses["handle"]:
             settings["handle"], settings["first"]["prefix"] = self._handle_settings()
         return settings
+
+    def _replication(self) -> dict[str, str]:
+        return {"replication": str(self._brokers)} if self._brokers > 1 else {}
 
     def _handle_settings(self) -> tuple[dict[str, str], str]:
         """The section of the Handle server, and the first centre's prefix there."""

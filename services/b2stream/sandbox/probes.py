@@ -50,7 +50,7 @@ def ask(part: Part) -> Health:
         return Health(part, "none")
     if part.pid is not None and not part.running:
         return Health(part, "down")
-    if part.address and _QUESTIONS.get(part.name, _program_ready)(part.address):
+    if part.address and _question_for(part)(part.address):
         return Health(part, "up")
     return Health(part, "silent" if part.pid is not None else "down")
 
@@ -78,6 +78,12 @@ def redis_answers(address: str) -> bool:
 
 def _program_ready(address: str) -> bool:
     return programs.ready(address)[0]
+
+
+def _question_for(part: Part) -> Callable[[str], bool]:
+    if part.kind == "program":
+        return _program_ready
+    return _QUESTIONS[part.name.partition("-")[0]]  # kafka-2 is asked as kafka is
 
 
 _QUESTIONS: dict[str, Callable[[str], bool]] = {

@@ -10,7 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # imported th
 )
 
 from b2stream.sandbox.kafka import KafkaBroker
-from b2stream.sandbox.kafka.broker import SecureListener
+from b2stream.sandbox.kafka.properties import SecureListener
 from b2stream.sandbox.ports import free_port
 from tests.integration.security.certificates import Authority
 

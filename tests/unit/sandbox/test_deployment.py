@@ -15,7 +15,7 @@ from b2stream.sandbox import deployment, handle, processes, programs, redis_serv
 from b2stream.sandbox.deployment import AlreadyRunning, Deployment, Given
 from b2stream.sandbox.handle import jars as handle_jars
 from b2stream.sandbox.jars import JarsUnavailable
-from b2stream.sandbox.kafka import jars
+from b2stream.sandbox.kafka import cluster, jars
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.records import Part, read_parts, write_parts
 from b2stream.sandbox.server import Server
@@ -121,6 +121,36 @@ def test_a_second_start_takes_over_what_runs_and_starts_only_what_does_not(tmp_p
     assert again.addresses["first"] == "127.0.0.1:20001"
     again.stop()
     assert not any(part.running for part in after.values())
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_three_brokers_are_three_parts_one_address_and_three_copies(tmp_path: Path) -> None:
+    three = Deployment(tmp_path, survives=True, brokers=3, ports={"kafka": 20004})
+    three.start()
+    found = settings.load(three.settings_file, environment={}).settings
+    names = ["kafka-1", "kafka-2", "kafka-3"]
+    assert found.kafka.bootstrap == three.addresses["kafka"] == "127.0.0.1:20004,127.0.0.1:20005,127.0.0.1:20006"
+    assert found.kafka.replication == 3
+    assert [name for name, part in read_parts(tmp_path).items() if part.running][:3] == names
+    assert deployment.stop_recorded(tmp_path)[:3] == names
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_one_broker_is_what_it_always_was(tmp_path: Path) -> None:
+    with Deployment(tmp_path) as one:
+        assert "kafka" in one.servers
+        assert "replication" not in one.settings_file.read_text()
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_sandbox_goes_on_with_as_many_brokers_as_it_was_begun_with(tmp_path: Path) -> None:
+    cluster.members(tmp_path, 3)  # as the first start of three does
+    with Deployment(tmp_path) as again:
+        assert {"kafka-1", "kafka-2", "kafka-3"} <= set(again.servers)
+    with pytest.raises(ConfigurationError, match="has 3 brokers, not 1"):
+        Deployment(tmp_path, brokers=1)
+    with pytest.raises(ConfigurationError, match="--kafka names another"):
+        Deployment(tmp_path, ALL_GIVEN, brokers=3)
 
 
 @pytest.mark.usefixtures("sleepers")

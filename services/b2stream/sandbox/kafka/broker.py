@@ -1,18 +1,17 @@
 """One Apache Kafka broker (KRaft: its own controller) on 127.0.0.1, with all its files in one directory."""
 
-import base64
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from b2stream import kafka
 from b2stream.errors import ConfigurationError, Fatal
 from b2stream.sandbox import processes
 from b2stream.sandbox.kafka import jars
+from b2stream.sandbox.kafka.cluster import new_cluster_id
+from b2stream.sandbox.kafka.properties import Member, ProxiedListener, SecureListener, server_properties
 from b2stream.sandbox.ports import free_ports, somebody_listens
 from b2stream.sandbox.server import Server
 
@@ -22,56 +21,13 @@ STARTS_WITH_OTHER_PORTS = 3
 # for half the processor time, and it carries no fewer bytes per second at this size (227 MB/s of 256 KiB messages).
 JAVA_OPTIONS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 HEAP = ("-Xms128m", "-Xmx512m")
+HEAP_OF_SEVERAL = ("-Xms64m", "-Xmx192m")  # of each
 LOGGING = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
     # Hundreds of lines at each start, all of them defaults.
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config=warn",
 )
-LARGEST_BLOCK_BYTES = 1024 * 1024
-SERVER_PROPERTIES = """\
-# Written by b2stream at each start.
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{more_listeners}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}{more_advertised}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL
-inter.broker.listener.name=PLAINTEXT
-log.dirs={data}
-
-# A single node cannot replicate.
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-share.coordinator.state.topic.num.partitions=1
-
-# Topics are made on purpose, with their settings.
-auto.create.topics.enable=false
-# A block is under 1 MiB; a topic that allows more (dead letters: 64 KiB more) says so itself.
-message.max.bytes={message_max_bytes}
-# Committed offsets outlive the measurements (14 days).
-offsets.retention.minutes=43200
-
-# After a kill the controller lets its broker in again only when the old session has run out: 2 s instead of 9 s.
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=400
-
-# A laptop: groups form at once, short sessions are allowed, few threads and buffers.
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-num.network.threads=2
-num.io.threads=4
-background.threads=4
-log.cleaner.dedupe.buffer.size=16777216
-
-{more_properties}
-"""
 
 
 class BrokerNotStarted(Fatal):
@@ -83,29 +39,11 @@ class BrokerNotStarted(Fatal):
     reason = "kafka_not_started"
 
 
-@dataclass(frozen=True, slots=True)
-class SecureListener:
-    """A second door of the broker, with TLS and perhaps passwords; `properties` are the broker's settings for it."""
-
-    port: int
-    protocol: str
-    properties: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ProxiedListener:
-    """A second door that whoever came by it is sent back to by way of another port: a fault proxy listens at `advertised_port` and
-    passes on to `port`. Kafka's clients use the addresses that the broker names, so a proxy at the usual door sees only the first request.
-    """
-
-    port: int
-    advertised_port: int
-
-
 class KafkaBroker(Server):
     """A broker whose data, settings and log lie in `directory`; started again there it has its messages back.
 
-    The ports are drawn once and kept in the directory, so clients find a restarted broker.
+    The ports are drawn once and kept in the directory, so clients find a restarted broker. A `member` of a cluster answers only
+    when most of its members run: start them at the same time. `more` are further properties.
     """
 
     name = "kafka"
@@ -118,10 +56,16 @@ class KafkaBroker(Server):
         survives: bool = False,
         secure: SecureListener | None = None,
         proxied: ProxiedListener | None = None,
+        member: Member | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(directory, survives=survives)
+        if member is not None:
+            self.name = f"kafka-{member.node_id}"
+        self._member = member
         self._secure = secure
         self._proxied = proxied
+        self._more = more
         self._data = self.directory / "data"
         self._properties_file = self.directory / "server.properties"
         self._ports_file = self.directory / "ports"
@@ -137,6 +81,11 @@ class KafkaBroker(Server):
         """What a client is given as `bootstrap.servers`."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def node_id(self) -> int:
+        """Its number in the cluster."""
+        return 1 if self._member is None else self._member.node_id
+
     def start(self, tell: jars.Tell | None = None, *, timeout_s: float = START_TIMEOUT_S) -> str:
         """Start the broker, wait until it answers, and return its bootstrap address.
 
@@ -151,15 +100,15 @@ class KafkaBroker(Server):
             if fresh := not (self._data / "meta.properties").exists():
                 self._format(java)
             log_begins = self.log_file.stat().st_size if self.log_file.exists() else 0
-            command = [java[0], *HEAP, *java[1:], "kafka.Kafka", str(self._properties_file)]
-            self._launch(command)
-            if kafka.wait_until_answers(self.bootstrap, timeout_s, give_up=lambda: not self.running):
+            heap = HEAP if self._member is None else HEAP_OF_SEVERAL
+            self._launch([java[0], *heap, *java[1:], "kafka.Kafka", str(self._properties_file)])
+            if kafka.wait_until_answers(self.bootstrap, timeout_s, lambda: not self.running, self.node_id):
                 return self.bootstrap
             self.kill()
             with self.log_file.open("rb") as log:
                 log.seek(log_begins)
                 port_taken = b"Address already in use" in log.read()
-            if last_try or self._wanted_port or not (fresh and port_taken):
+            if last_try or self._wanted_port or self._member or not (fresh and port_taken):
                 break
             self._begin_anew()  # somebody took a port between the choice and the start
         raise BrokerNotStarted(f"{self.log_file}:\n{processes.last_lines(self.log_file)}\n")
@@ -170,7 +119,7 @@ class KafkaBroker(Server):
             self.directory.mkdir(parents=True, exist_ok=True)
             self._ports_file.write_text(f"{self._wanted_port or drawn} {controller_port}\n")
         port, controller_port = map(int, self._ports_file.read_text().split())
-        return self._wanted_port or port, controller_port
+        return self._wanted_port or port, self._member.controller_port if self._member else controller_port
 
     def _begin_anew(self) -> None:
         self._ports_file.unlink()
@@ -178,31 +127,25 @@ class KafkaBroker(Server):
 
     def _write_properties(self) -> None:
         port, controller_port = self._ports()
-        secure, proxied = self._secure, self._proxied
-        more_listeners = more_advertised = ""
-        if secure is not None:
-            more_listeners = more_advertised = f",{secure.protocol}://127.0.0.1:{secure.port}"
-        if proxied is not None:
-            more_listeners += f",PROXIED://127.0.0.1:{proxied.port}"
-            more_advertised += f",PROXIED://127.0.0.1:{proxied.advertised_port}"
-        more = {} if secure is None else secure.properties
         self._properties_file.write_text(
-            SERVER_PROPERTIES.format(
-                more_listeners=more_listeners,
-                more_advertised=more_advertised,
-                more_properties="\n".join(f"{name}={value}" for name, value in more.items()),
+            server_properties(
                 port=port,
                 controller_port=controller_port,
                 data=self._data,
-                message_max_bytes=LARGEST_BLOCK_BYTES + 64 * 1024,
+                member=self._member,
+                secure=self._secure,
+                proxied=self._proxied,
+                more=self._more,
             )
         )
 
     def _format(self, java: list[str]) -> None:
-        """Make the data directory; the cluster id is a random UUID as Kafka writes it (base64url without padding)."""
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*java, "kafka.tools.StorageTool", "format", "--standalone"]
-        command += ["--cluster-id=" + cluster_id, "--config", str(self._properties_file)]
+        """Make the data directory: of a cluster of its own, or of the one that it is a member of."""
+        member = self._member
+        command = [*java, "kafka.tools.StorageTool", "format", "--config", str(self._properties_file)]
+        command += ["--cluster-id=" + (new_cluster_id() if member is None else member.cluster_id)]
+        if member is None:
+            command.append("--standalone")
         began = time.monotonic()
         formatting = processes.start("kafka-format", command, self.log_file)
         if not formatting.wait(START_TIMEOUT_S) or formatting.exit_code != 0:
