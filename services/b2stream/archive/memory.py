@@ -5,14 +5,14 @@ scripts one call, `available` switches the centre off, `before_call` lets a test
 """
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from b2stream.archive.attributes import Attributes, clean
 from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
-from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject, Retryable, Stuck
+from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject, Stuck
+from b2stream.scripted import Failure, Scripted, leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,30 +29,23 @@ class _Stored:
 
 
 @dataclass(slots=True)
-class _Failure:
-    error: Exception
-    done: bool
-    leaves: ReplicaStatus | None
-    times: int
+class _DeathInMidStage(Failure):
+    leaves: ReplicaStatus = ReplicaStatus.INTERMEDIATE
 
 
-class MemoryStore:
+class MemoryStore(Scripted):
     """An `ObjectStore` whose objects are dictionaries. Safe to use from several threads."""
 
     def __init__(
         self, centre: str = "memory", *, reply_timeout_s: float = 120.0, now: Callable[[], float] = time.time
     ) -> None:
+        super().__init__(centre)
         self._centre = centre
         self._reply_timeout_s = reply_timeout_s
         self._now = now
-        self._lock = threading.RLock()
         self._placed: dict[str, _Stored] = {}
         self._staged: dict[str, _Stored] = {}
         self._opened: set[str] = set()
-        self._failures: dict[str, list[_Failure]] = {}
-        self.available = True
-        self.calls: list[tuple[str, str]] = []
-        self.before_call: Callable[[str, str], None] | None = None
 
     @property
     def centre(self) -> str:
@@ -81,10 +74,10 @@ class MemoryStore:
         `done`: it is carried out first, and only the reply is lost. `leaves` (of `stage` alone): the object stays
         behind with this status, as after the death of a server or a connection.
         """
-        if not callable(getattr(self, call, None)):
-            raise ValueError(f"an object store has no method {call!r}")
-        with self._lock:
-            self._failures.setdefault(call, []).append(_Failure(error, done or leaves is not None, leaves, times))
+        if leaves is None:
+            self._script(call, Failure(error, done, times))
+        else:
+            self._script(call, _DeathInMidStage(error, True, times, leaves))
 
     def put(
         self, path: str, content: bytes, *, status: ReplicaStatus = ReplicaStatus.GOOD, sha256: str | None = ""
@@ -131,7 +124,7 @@ class MemoryStore:
         except BaseException:
             self.put_staged(staged_name, bytes(content), status=ReplicaStatus.STALE, sha256=None)
             raise
-        if failure is not None and failure.leaves is not None:
+        if isinstance(failure, _DeathInMidStage):
             self.put_staged(staged_name, bytes(content), status=failure.leaves)
             raise failure.error
         if len(content) != size_bytes:  # as iRODS does it: silent, without a checksum, and never good
@@ -141,18 +134,18 @@ class MemoryStore:
             raise DamagedObject(f"{self._centre} stored other bytes than were announced for {staged_name}")
         else:
             self.put_staged(staged_name, bytes(content))
-        _leave(failure)
+        leave(failure)
 
     def describe_staged(self, staged_name: str) -> ObjectState | None:
         failure = self._enter("describe_staged", staged_name)
-        _leave(failure)
+        leave(failure)
         with self._lock:
             stored = self._staged.get(staged_name)
         return stored.state(staged_name) if stored else None
 
     def find_staged(self, *staged_names: str) -> list[ObjectState]:
         failure = self._enter("find_staged", " ".join(staged_names))
-        _leave(failure)
+        leave(failure)
         with self._lock:
             return [self._staged[name].state(name) for name in sorted(staged_names) if name in self._staged]
 
@@ -163,7 +156,7 @@ class MemoryStore:
             if stored is not None and stored.status is ReplicaStatus.INTERMEDIATE:
                 raise Stuck(f"{staged_name} at {self._centre} is open for writing")
             self._staged.pop(staged_name, None)
-        _leave(failure)
+        leave(failure)
 
     def place(self, staged_name: str, path: str) -> Placement:
         failure = self._enter("place", path)
@@ -175,7 +168,7 @@ class MemoryStore:
             else:
                 self._placed[path] = self._staged.pop(staged_name)
                 placement = Placement.PLACED
-        _leave(failure)
+        leave(failure)
         return placement
 
     def set_aside(self, path: str, aside: str) -> Placement:
@@ -190,19 +183,19 @@ class MemoryStore:
             else:
                 self._placed[aside] = self._placed.pop(path)
                 placement = Placement.PLACED
-        _leave(failure)
+        leave(failure)
         return placement
 
     def describe(self, path: str) -> ObjectState | None:
         failure = self._enter("describe", path)
-        _leave(failure)
+        leave(failure)
         with self._lock:
             stored = self._placed.get(path)
         return stored.state(path) if stored else None
 
     def find(self, folder: str, *names: str, below: bool = True) -> list[ObjectState]:
         failure = self._enter("find", folder)
-        _leave(failure)
+        leave(failure)
         with self._lock:
             return [
                 stored.state(path)
@@ -222,11 +215,11 @@ class MemoryStore:
             raise DamagedObject(f"{self.url(path)} is {status.value}")
         for start in range(0, len(stored.content), chunk_bytes):
             yield stored.content[start : start + chunk_bytes]
-        _leave(failure)
+        leave(failure)
 
     def recompute_sha256(self, path: str) -> str:
         failure = self._enter("recompute_sha256", path)
-        _leave(failure)
+        leave(failure)
         with self._lock:
             stored = self._placed.get(path)
         if stored is None:
@@ -237,7 +230,7 @@ class MemoryStore:
 
     def attributes(self, path: str) -> Attributes:
         failure = self._enter("attributes", path)
-        _leave(failure)
+        leave(failure)
         with self._lock:
             if path not in self._placed:
                 raise MissingObject(self.url(path))
@@ -251,21 +244,21 @@ class MemoryStore:
             if stored is None:
                 raise MissingObject(self.url(path))
             self._placed[path] = replace(stored, attributes={**stored.attributes, **clean(attributes)})
-        _leave(failure)
+        leave(failure)
 
     def list(self, folder: str = "") -> Iterator[ObjectState]:
         failure = self._enter("list", folder)
         with self._lock:
             states = [stored.state(path) for path, stored in self._placed.items() if _below(path, folder)]
         yield from states
-        _leave(failure)
+        leave(failure)
 
     def list_staged(self) -> Iterator[ObjectState]:
         failure = self._enter("list_staged", "")
         with self._lock:
             states = [stored.state(name) for name, stored in self._staged.items()]
         yield from states
-        _leave(failure)
+        leave(failure)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -274,30 +267,6 @@ class MemoryStore:
         if sha256 == "":
             sha256 = hashlib.sha256(content).hexdigest()
         return _Stored(content, status, len(content), sha256, self._now())
-
-    def _enter(self, call: str, about: str) -> _Failure | None:
-        """Count the call; the scripted failure, if it is one that shows only after the work."""
-        if self.before_call is not None:
-            self.before_call(call, about)
-        with self._lock:
-            self.calls.append((call, about))
-            if not self.available:
-                raise Retryable(f"{self._centre} does not answer")
-            queue = self._failures.get(call)
-            if not queue:
-                return None
-            failure = queue[0]
-            failure.times -= 1
-            if failure.times <= 0:
-                queue.pop(0)
-        if not failure.done:
-            raise failure.error
-        return failure
-
-
-def _leave(failure: _Failure | None) -> None:
-    if failure is not None:
-        raise failure.error
 
 
 def _below(path: str, folder: str) -> bool:
