@@ -1,6 +1,7 @@
 """The topics, their retention and size limits: the same table is created, checked and documented.
 
-Every topic uses the broker's append time: a gateway whose clock says 1970 must not let retention delete unread data.
+Every topic uses the broker's append time: a gateway whose clock says 1970 must not let retention delete unread data. And the broker
+unpacks what a producer compressed: so 10 MB that fit into 10 KB are refused as too large, and no program needs a codec to read on.
 """
 
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class Topic:
             "retention.ms": str(self.retention_ms),
             "retention.bytes": "-1",
             "message.timestamp.type": "LogAppendTime",
+            "compression.type": "uncompressed",
             "max.message.bytes": str(self.max_message_bytes),
         }
 

@@ -1,9 +1,11 @@
 """The producer on a real Kafka: it keeps the order, waits while Kafka is away, and tells what Kafka refuses."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+import aiokafka
 import confluent_kafka
 import pytest
 
@@ -146,3 +148,36 @@ def test_librdkafkas_own_murmur2_sends_a_station_to_the_same_partition(kafka_boo
         )
     assert theirs.flush(PATIENCE_S) == 0
     assert found == {station: partition_of(station, 3) for station in stations}
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lz4", "snappy", "zstd"])
+def test_I11_whatever_a_producer_compresses_lies_unpacked_and_a_large_value_cannot_hide_in_it(
+    admin: Admin, kafka_bootstrap: str, topic: str, compression: str
+) -> None:
+    """Else one message that is 10 KB on the wire and 10 MB in memory, or of a codec that is not there, would end each processor."""
+    packing = confluent_kafka.Producer(
+        {"bootstrap.servers": kafka_bootstrap, "compression.type": compression, "message.max.bytes": 64 * MIB}
+    )
+    answers: list[confluent_kafka.KafkaError | None] = []
+    for value in (bytes(10 * MIB), bytes(100_000)):
+        packing.produce(topic, value, partition=1, on_delivery=lambda error, _: answers.append(error))
+        assert packing.flush(PATIENCE_S) == 0
+    refusal, taken = answers
+    assert refusal is not None
+    assert refusal.code() == confluent_kafka.KafkaError.MSG_SIZE_TOO_LARGE
+    assert taken is None
+    assert admin.ranges(topic, 3)[1].end == 1
+    assert asyncio.run(_first_for_aiokafka(kafka_bootstrap, topic, 1)) == bytes(100_000)
+
+
+async def _first_for_aiokafka(bootstrap: str, topic: str, partition: int) -> bytes:
+    """What the client below the processor reads, which comes without codecs."""
+    consumer = aiokafka.AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([place := aiokafka.TopicPartition(topic, partition)])
+        await consumer.seek_to_beginning(place)
+        value: bytes = (await asyncio.wait_for(consumer.getone(), PATIENCE_S)).value
+        return value
+    finally:
+        await consumer.stop()
