@@ -31,6 +31,7 @@ class Committed:
     close: BatchClosed
     content: bytes
     manifest: bytes
+    block: bytes  # the body of its only block's record
 
     @property
     def path(self) -> str:
@@ -131,7 +132,9 @@ class Archive:
     def close(self, station: str, name: str, content: bytes, *, rows: int, series: str) -> Committed:
         """What the station's close would commit, as the next of its series."""
         before = [batch for batch in self.batches if (batch.close.station, batch.close.series) == (station, series)]
-        batch = committed(station, name, content, rows, series, before[-1].close if before else None, len(before))
+        previous = before[-1].close if before else None
+        at = 2 * len(self.batches)
+        batch = committed(station, name, content, rows, series, previous, len(before), first_offset=at)
         self.batches.append(batch)
         return batch
 
@@ -166,8 +169,9 @@ def committed(
     previous: BatchClosed | None,
     series_number: int,
     change: Callable[[BatchClosed], BatchClosed] = lambda close: close,
+    first_offset: int = 0,
 ) -> Committed:
-    """A batch with its manifest. `change` alters the close after it was examined, as a liar would."""
+    """A batch with its manifest; in the log its close follows its block. `change` alters the examined close, as a liar would."""
     variables = (blocks.Variable("co2", "ppm", np.linspace(400.0, 410.0, rows)),) if rows else ()
     start_us = START_US + series_number * 1_800_000_000 if rows else None
     block = blocks.Block(station, series, start_us, np.arange(rows, dtype=float), variables, (), content)
@@ -199,8 +203,8 @@ def committed(
     examination.take(Framed(schema, memoryview(body)))
     examined = examination.result()
     close = change(close)
-    in_log = InLog("topic", 0, ((0, 0),), 1, START_US)
-    return Committed(close, content, build_manifest(close, examined, in_log))
+    in_log = InLog("topic", 0, ((first_offset, first_offset),), first_offset + 1, START_US)
+    return Committed(close, content, build_manifest(close, examined, in_log), body)
 
 
 def renumbered(number: int) -> Callable[[BatchClosed], BatchClosed]:

@@ -36,22 +36,42 @@ def main() -> int:
 def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
     """All comparisons. Raises CannotCheck."""
     findings = Findings()
+    first, second = look(plan, findings)
+    said = read_events(plan)
+    return findings, hold_against(plan, first, second, said, findings)
+
+
+def look(plan: Plan, findings: Findings) -> tuple[centres.Found, centres.Found]:
+    """Read both centres whole. Raises CannotCheck."""
     with ThreadPoolExecutor(2) as pool:
         looks = [pool.submit(centres.look, one, plan.began_s, findings) for one in (plan.first, plan.second)]
-        first, second = (look.result() for look in looks)
+        first, second = (each.result() for each in looks)
+    return first, second
+
+
+def read_events(plan: Plan) -> events.Events | None:
+    """What was said on Kafka, None where the plan names none. Raises CannotCheck."""
+    if plan.kafka is None:
+        return None
+    said = events.read(plan.kafka)
+    return events.only_of(said, plan.first, plan.second, plan.began_s) if plan.kafka.shared else said
+
+
+def hold_against(
+    plan: Plan, first: centres.Found, second: centres.Found, said: events.Events | None, findings: Findings
+) -> list[report.Line]:
+    """What the centres hold, against the sources, the events and the PID records. Raises CannotCheck."""
     found = [first, second]
     matched = sources.match(plan.sources, found, findings)
     sources.compare_bytes(matched, found, findings)
     sources.compare_rows(matched, findings)
     history.check_copies(first, second, findings)
     stations = {source.station for source in plan.sources}
-    said = events.read(plan.kafka) if plan.kafka else events.Events()
-    if plan.kafka and plan.kafka.shared:
-        said = events.only_of(said, plan.first, plan.second, plan.began_s)
-    ours = _ours(plan, matched, said)
-    origin.check_signatures(first, said.repeats, plan.keys, findings, ours)
-    history.check_chains(first, said.repeats, stations, findings, ours)
-    if plan.kafka:
+    told = said or events.Events()
+    ours = _ours(plan, matched, told)
+    origin.check_signatures(first, told.repeats, plan.keys, findings, ours)
+    history.check_chains(first, told.repeats, stations, findings, ours)
+    if said is not None:
         history.check_events(said, first, second, stations, findings, ours)
     if plan.handle:
         pids.check_pids(plan.handle, first, second, {source.sha256 for source in plan.sources}, findings)
@@ -60,7 +80,7 @@ def compare(plan: Plan) -> tuple[Findings, list[report.Line]]:
         findings.add("I3", "nothing was compared: no source file met a data object")
     if not findings.found:
         history.remember(plan.earlier, found)
-    return findings, report.lines(matched, first, second)
+    return report.lines(matched, first, second)
 
 
 def _ours(plan: Plan, matched: list[sources.Matched], said: events.Events) -> Ours:

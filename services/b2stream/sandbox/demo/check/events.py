@@ -23,7 +23,7 @@ SINGLE_OBJECT = b"\xc3\x01"  # Avro 1.12, "Single-object encoding"; then eight b
 
 @dataclass
 class Events:
-    """All that the event topics hold. Commit and replica events are dictionaries as their schemas say."""
+    """All that the event topics hold. Commit and replica events are dictionaries as their schemas say, and when Kafka had them."""
 
     commits: list[dict[str, Any]] = field(default_factory=list)
     replicas: list[dict[str, Any]] = field(default_factory=list)
@@ -135,7 +135,7 @@ def _record(message: Message, schemas: dict[bytes, Any]) -> dict[str, Any]:
     if value[:2] != SINGLE_OBJECT or value[2:10] not in schemas:
         raise CannotCheck(f"{where} is framed with {value[:10].hex()}, which no released schema has")
     record: Any = fastavro.schemaless_reader(io.BytesIO(value[10:]), schemas[value[2:10]], None)
-    return {**record, "_where": where}
+    return {**record, "_where": where, "appended_s": message.timestamp()[1] / 1000}
 
 
 def _plain(declared: Any) -> Any:

@@ -1,0 +1,139 @@
+"""Reads the topic of measurements into the oracle by plain confluent-kafka, and says where the log is no longer what it was."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicCollection
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient
+
+from .oracle import Acknowledged, Look, Oracle
+
+ANSWER_S = 15.0
+READ_S = 120.0
+GROUP = "processor"  # as the settings name the group; the topic's id is added to it
+
+
+class CannotRecord(Exception):
+    """Kafka did not answer: this says nothing about the log; try again."""
+
+
+class Recorder:
+    """Of one topic by name, which may be made anew meanwhile. Raises CannotRecord where Kafka does not answer."""
+
+    def __init__(self, bootstrap: str, topic: str, oracle: Oracle) -> None:
+        self._bootstrap, self._topic, self._oracle = bootstrap, topic, oracle
+
+    def catch_up(self) -> int:
+        """Keep what was acknowledged since the last time; returns how many messages."""
+        topic_id = self.topic_id()
+        begin = self._oracle.next_offsets(topic_id)
+        fresh = [of(message, topic_id) for message in self._read(begin)]
+        self._oracle.keep(fresh)
+        return len(fresh)
+
+    def differences(self) -> list[str]:
+        """Read the whole log once more: what was acknowledged and is gone, or has other bytes now."""
+        topic_id = self.topic_id()
+        now = {each.place: each.sha256 for each, _ in (of(message, topic_id) for message in self._read({}))}
+        return differences([each for each in self._oracle.messages if each.topic_id == topic_id], now)
+
+    def look(self) -> None:
+        """Keep the offsets that the processor's group has committed by now."""
+        topic_id = self.topic_id()
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+        group = f"{GROUP}-{topic_id}"
+        try:
+            asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=ANSWER_S)
+            found = asked[group].result(timeout=2 * ANSWER_S).topic_partitions
+        except (KafkaException, TimeoutError) as error:
+            raise CannotRecord(f"{group}: {error!r}") from error
+        committed = {one.partition: one.offset for one in found if one.topic == self._topic and one.offset >= 0}
+        self._oracle.looked(Look(time.time(), topic_id, committed))
+
+    def topic_id(self) -> str:
+        """Kafka's id of the topic as it is now."""
+        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+        try:
+            asked = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_S)[self._topic]
+            return str(asked.result(timeout=2 * ANSWER_S).topic_id)
+        except (KafkaException, TimeoutError) as error:
+            raise CannotRecord(f"{self._topic}: {error!r}") from error
+
+    def _read(self, begin: dict[int, int]) -> Iterator[Message]:
+        """Messages from these offsets (else from the log's start) to the end as it is now."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": "b2stream-oracle",  # asked for by the client; nothing is committed
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "log_level": 2,
+            }
+        )
+        try:
+            left: dict[int, int] = {}
+            places = []
+            for partition in consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic].partitions:
+                start, end = consumer.get_watermark_offsets(Place(self._topic, partition), timeout=ANSWER_S)
+                first = begin.get(partition, start)
+                if end > first:
+                    left[partition] = end
+                    places.append(Place(self._topic, partition, first))
+            consumer.assign(places)
+            yield from self._until(consumer, left)
+        except KafkaException as error:
+            raise CannotRecord(f"{self._topic}: {error}") from error
+        finally:
+            consumer.close()
+
+    def _until(self, consumer: Consumer, left: dict[int, int]) -> Iterator[Message]:
+        deadline = time.monotonic() + READ_S
+        while left:
+            message = consumer.poll(1.0)
+            if message is None or message.error():
+                if time.monotonic() > deadline:
+                    told = f": {message.error()}" if message is not None else ""
+                    raise CannotRecord(f"{self._topic} could not be read to its end within {READ_S:.0f} s{told}")
+                continue
+            partition, offset = message.partition() or 0, message.offset() or 0
+            if partition not in left:
+                continue
+            if offset + 1 >= left[partition]:
+                del left[partition]
+            yield message
+
+
+def of(message: Message, topic_id: str) -> tuple[Acknowledged, bytes]:
+    """A message as it is kept, and its value."""
+    given: Any = message.headers() or []
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in given}
+    value, sequence = message.value() or b"", headers.get("ce_sequence", "")
+    kept = Acknowledged(
+        topic_id=topic_id,
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        appended_ms=message.timestamp()[1],
+        kind=headers.get("ce_type", "").removeprefix("b2stream."),
+        station=(message.key() or b"").decode("utf-8", "replace"),
+        attempt=headers.get("ce_attempt", ""),
+        sequence=int(sequence) if sequence.isdecimal() else None,
+        sha256=hashlib.sha256(value).hexdigest(),
+        position=0,
+        size_bytes=len(value),
+    )
+    return kept, value
+
+
+def differences(kept: list[Acknowledged], now: dict[tuple[str, int, int], str]) -> list[str]:
+    """Each message that was acknowledged, and whether the log still holds it as it was."""
+    wrong = []
+    for each in kept:
+        found = now.get(each.place)
+        if found is None:
+            wrong.append(f"{each}: it was acknowledged, and the log holds it no longer")
+        elif found != each.sha256:
+            wrong.append(f"{each}: it was acknowledged, and the log holds other bytes there")
+    return wrong

@@ -1,0 +1,241 @@
+"""The judge with its oracle: silent about a whole archive, and for each invariant it names an archive that breaks it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from b2stream.batches.examining import Examination
+from b2stream.batches.manifest import InLog, build_manifest
+from b2stream.contracts import schemas
+from b2stream.contracts.framing import Framed
+from tests.faults.judge.oracle import Acknowledged, Look, Oracle
+from tests.faults.judge.recorder import differences
+from tests.unit.batches import samples
+from tests.unit.batches.log_runner import data_object
+from tests.unit.demo.acknowledged import LATER_S, TOPIC_ID, Log
+from tests.unit.demo.archives import Archive, Committed, committed, table
+
+Break = Callable[[Archive, Log], None]
+
+
+@pytest.fixture
+def log(archive: Archive) -> Log:
+    """The log of a whole and correct archive."""
+    return Log.of(archive)
+
+
+def test_a_whole_archive_passes_and_every_invariant_was_compared(log: Log, tmp_path: Path) -> None:
+    findings = log.findings(tmp_path)
+    assert findings.found == []
+    compared = {f"{invariant} {what}": number for (invariant, what), number in findings.compared.items()}
+    assert compared["I1 acknowledged messages, each looked for"] == 8
+    assert compared["I2 committed batches whose sequences run from 0 without a hole"] == 8  # four at each centre
+    assert compared["I3 rows published, and archived as published"] == 2 * 18
+    assert compared["I5 objects that were there when they were announced"] == 8
+    assert compared["I8 committed offsets, each at the time of a look"] == 1
+    assert compared["I9 committed batches whose close was looked for among the acknowledged ones"] == 8
+    assert {invariant for invariant, _ in findings.compared} >= {"I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9"}
+
+
+def drop_batch(archive: Archive, log: Log) -> None:
+    batch = archive.batches[2]
+    for centre in (archive.first, archive.second):
+        centre.remove(batch.path, batch.manifest_path)
+
+
+def forget_a_message(archive: Archive, log: Log) -> None:
+    """A block was acknowledged, and its attempt never came to an end of any kind."""
+    log.block("SE-Htm", "f" * 32, 0, b"never closed")
+
+
+def commit_twice(archive: Archive, log: Log) -> None:
+    """The same batch lies in another month, too."""
+    batch = archive.batches[0]
+    for centre in (archive.first, archive.second):
+        for path, content in ((batch.path, batch.content), (batch.manifest_path, batch.manifest)):
+            centre.put(path.replace("/07/", "/08/"), content)
+
+
+def forget_a_block(archive: Archive, log: Log) -> None:
+    """A batch is committed though one of its two blocks was never acknowledged."""
+    message, value = log.messages[0]
+    log.messages[0] = (replace(message, sequence=1), value)
+
+
+def publish_other_rows(archive: Archive, log: Log) -> None:
+    """What was acknowledged is another file than the one that was archived."""
+    other = committed("SE-Htm", "one.csv", table(5, "!"), 5, "EC", None, 0)
+    message, _ = log.messages[0]
+    log.messages[0] = (message, _value_of(log, other.block))
+
+
+def flip_byte(archive: Archive, log: Log) -> None:
+    archive.second.flip(archive.batches[1].path, 3)
+
+
+def announce_too_early(archive: Archive, log: Log) -> None:
+    """The first commit event was there before the objects were."""
+    log.announce(archive.batches[3], at_s=log.now_s - 2 * LATER_S)
+
+
+def announce_what_is_not_there(archive: Archive, log: Log) -> None:
+    batch = archive.batches[1]
+    archive.first.remove(batch.path)
+
+
+def keep_one_copy(archive: Archive, log: Log) -> None:
+    batch = archive.batches[1]
+    archive.second.remove(batch.path, batch.manifest_path)
+
+
+def acknowledge_too_early(archive: Archive, log: Log) -> None:
+    """The offset was committed a second before the batch was announced."""
+    log.looks.append(Look(log.now_s - 1, TOPIC_ID, {0: 4}))
+
+
+def acknowledge_out_of_order(archive: Archive, log: Log) -> None:
+    """A batch at the log's end was announced and acknowledged; the one before it came later."""
+    log.said.commits[1]["appended_s"] += 10
+    log.looks.append(Look(log.now_s + 5, TOPIC_ID, {0: 8}))
+
+
+def commit_without_a_close(archive: Archive, log: Log) -> None:
+    """Something committed the batch of an attempt whose close came from another station."""
+    message, value = log.messages[5]
+    log.messages[5] = (replace(message, station="XX-Oth"), value)
+
+
+def change_the_close(archive: Archive, log: Log) -> None:
+    """The manifest's close has other words than the one that its station published."""
+    close = replace(archive.batches[2].close, input_format="opaque")
+    del log.messages[5:]
+    log.close(close)
+    log.block("26NA", archive.batches[3].close.attempt, 0, archive.batches[3].block)
+    log.close(archive.batches[3].close)
+
+
+@pytest.mark.parametrize(
+    ("act", "invariant", "told"),
+    [
+        (drop_batch, "I1", "2 acknowledged messages (BatchClosed, MeasurementBlock) of attempt"),
+        (forget_a_message, "I1", "1 acknowledged messages (MeasurementBlock) of attempt " + "f" * 32),
+        (commit_twice, "I1", "is committed 2 times"),
+        (forget_a_block, "I2", "the close says 1 blocks, the acknowledged ones have sequences [1]"),
+        (publish_other_rows, "I3", "the bytes are not the published ones"),
+        (flip_byte, "I3", "the bytes are not the published ones"),
+        (flip_byte, "I4", "is registered, its bytes have"),
+        (announce_too_early, "I5", "before it was made"),
+        (announce_what_is_not_there, "I5", "an event names this object, and it is not there"),
+        (keep_one_copy, "I7", "it is at csc only"),
+        (acknowledge_too_early, "I8", "offset 4 of partition 0 was committed, and 4 messages before it"),
+        (acknowledge_out_of_order, "I8", "offset 8 of partition 0 was committed, and 2 messages before it"),
+        (commit_without_a_close, "I9", "no close of its station that Kafka acknowledged"),
+        (change_the_close, "I9", "the manifest's close is not the acknowledged one: input_format"),
+    ],
+)
+def test_a_broken_archive_is_named(
+    archive: Archive, log: Log, tmp_path: Path, act: Break, invariant: str, told: str
+) -> None:
+    act(archive, log)
+    named = [str(one) for one in log.findings(tmp_path).found]
+    assert any(one.startswith(invariant + " ") and told in one for one in named), named
+
+
+@pytest.mark.parametrize("rows_are_published", [True, False])
+def test_I3_a_stream_of_several_blocks_is_compared_row_by_row(
+    archive: Archive, log: Log, tmp_path: Path, rows_are_published: bool
+) -> None:
+    """Two of its values are missing (NaN), which is equal to missing."""
+    stream = samples.sent(samples.cut(samples.table(40), [10, 25]))
+    batch = stream_batch(stream, first_offset=8)
+    archive.commit(batch)
+    if not rows_are_published:
+        others = samples.sent(samples.cut(samples.table(40, seed=2), [10, 25]))
+        stream = replace(stream, bodies=others.bodies)
+    for sequence, body in enumerate(stream.bodies):
+        log.block(stream.close.station, stream.close.attempt, sequence, body)
+    log.close(stream.close)
+    log.announce(batch)
+    named = [str(one) for one in log.findings(tmp_path).found if "is of no source file" not in str(one)]
+    assert any("the container's records are not the published ones" in one for one in named) is not rows_are_published
+    assert any("are not those that the close speaks of" in one for one in named) is not rows_are_published
+    assert len(named) == (0 if rows_are_published else 3)  # what the close speaks of is compared at both centres
+
+
+def stream_batch(stream: samples.Sent, *, first_offset: int) -> Committed:
+    """The stream as it is committed, with blocks and close one after the other in the log."""
+    examination = Examination(stream.close)
+    framed = [Framed(schemas.current("MeasurementBlock"), memoryview(body)) for body in stream.bodies]
+    for each in framed:
+        examination.take(each)
+    last = first_offset + len(framed) - 1
+    in_log = InLog(TOPIC_ID, 0, ((first_offset, last),), last + 1, samples.START_US)
+    manifest = build_manifest(stream.close, examination.result(), in_log)
+    return Committed(stream.close, data_object(stream.close, framed), manifest, b"")
+
+
+def test_I12_what_a_log_that_is_gone_had_acknowledged_must_still_be_there(
+    archive: Archive, log: Log, tmp_path: Path
+) -> None:
+    drop_batch(archive, log)
+    named = [str(one) for one in log.findings(tmp_path, topic_id="a new topic").found]
+    assert any(one.startswith("I12 SE-Htm") and "2 acknowledged messages" in one for one in named), named
+
+
+def test_I12_a_log_that_is_gone_and_whose_batches_are_all_there_is_no_finding(log: Log, tmp_path: Path) -> None:
+    findings = log.findings(tmp_path, topic_id="a new topic")
+    assert findings.found == []
+    assert findings.compared["I12", "acknowledged messages of a log that is gone, each looked for"] == 8
+
+
+def test_I1_a_message_that_is_buried_or_superseded_is_not_lost(archive: Archive, log: Log, tmp_path: Path) -> None:
+    forget_a_message(archive, log)
+    log.bury(8)
+    assert log.findings(tmp_path).found == []
+
+
+def test_I8_a_message_is_not_done_with_before_it_is_buried(archive: Archive, log: Log, tmp_path: Path) -> None:
+    forget_a_message(archive, log)
+    log.bury(8)
+    log.looks.append(Look(log.now_s - 1, TOPIC_ID, {0: 0}))
+    log.looks.append(Look(log.now_s - 0.5, TOPIC_ID, {0: 9}))
+    (found,) = log.findings(tmp_path).found
+    assert (found.invariant, found.station) == ("I8", "SE-Htm")
+
+
+def test_I1_what_was_acknowledged_and_is_gone_from_the_log_or_was_changed_there_is_named(log: Log) -> None:
+    kept = [message for message, _ in log.messages]
+    now = {each.place: each.sha256 for each in kept}
+    assert differences(kept, now) == []
+    del now[kept[2].place]
+    now[kept[3].place] = "0" * 64
+    gone, changed = differences(kept, now)
+    assert "[0] 2: it was acknowledged, and the log holds it no longer" in gone
+    assert "[0] 3: it was acknowledged, and the log holds other bytes there" in changed
+
+
+def test_the_oracle_is_found_again_in_its_folder(log: Log, tmp_path: Path) -> None:
+    Oracle(tmp_path).keep(log.messages[:3])
+    Oracle(tmp_path).keep(log.messages[3:])
+    again = Oracle(tmp_path)
+    assert [again.value(each) for each in again.messages] == [value for _, value in log.messages]
+    assert again.next_offsets(TOPIC_ID) == {0: 8}
+    found = again.at(TOPIC_ID, 0, 5)
+    assert isinstance(found, Acknowledged)
+    assert found.sha256 == log.messages[5][0].sha256
+
+
+def test_no_line_of_the_pipeline_is_loaded_into_the_judge() -> None:
+    script = "import sys, tests.faults.judge.__main__; print(*(n for n in sys.modules if n.startswith('b2stream')))"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    parents = {"b2stream", "b2stream.sandbox", "b2stream.sandbox.demo"}
+    assert [name for name in loaded if name not in parents and not name.startswith("b2stream.sandbox.demo.check")] == []
+
+
+def _value_of(log: Log, body: bytes) -> bytes:
+    value = log.messages[0][1]
+    return value[:10] + body
