@@ -58,6 +58,7 @@ def test_batches_of_all_partitions_are_archived_announced_and_acknowledged(deplo
     process.send(signal.SIGTERM)
     assert process.wait(QUICK_S)
     assert process.exit_code == 0, process.last_log_lines()
+    assert " warning " not in process.last_log_lines(1000), "an ordinary life is nothing to warn of"
 
 
 def test_a_group_without_offsets_says_from_when_on_it_covers_the_log(deployment: Deployment) -> None:

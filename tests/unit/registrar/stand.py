@@ -20,9 +20,10 @@ from b2stream.programs.registrar.cli import new_loop
 from b2stream.programs.registrar.events import Events
 from b2stream.settings import load
 from b2stream.work.loop import Loop
+from tests.replication import in_thread
 from tests.replication.batches import PARTITIONS, archive, event_header_list, event_value
 from tests.replication.fakelog import FakeLog
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import until
 
 FIRST_PREFIX, SECOND_PREFIX = "21.T1", "21.T2"
 TOPIC_IDS = {"test.commits": "commits-topic-id", "test.replicas": "replicas-topic-id"}
@@ -106,24 +107,8 @@ class Stand:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run a registrar in a thread; what it raises is raised here."""
-        loop, raised = self.loop(), list[BaseException]()
-
-        def run() -> None:
-            try:
-                loop.run()
-            except BaseException as error:
-                raised.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
+        with in_thread.running(self.loop()):
             yield
-        finally:
-            loop.stop()
-            thread.join(PATIENCE_S)
-            assert not thread.is_alive()
-        if raised:
-            raise raised[0]
 
     def drained(self) -> bool:
         """Whether every event is acknowledged."""

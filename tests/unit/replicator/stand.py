@@ -1,9 +1,5 @@
 """The replicator on a log in memory and two stores in memory."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from b2stream.archive.memory import MemoryStore
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchCommitted
@@ -11,35 +7,11 @@ from b2stream.programs.replicator.events import Events
 from b2stream.programs.replicator.replicator import Replicator
 from tests.replication.batches import PARTITIONS
 from tests.replication.fakelog import FakeLog
-from tests.waiting import PATIENCE_S
 
 
 def make(log: FakeLog, first: MemoryStore, second: MemoryStore, **more: object) -> Replicator:
     events = Events("test", PARTITIONS, "commits-topic-id", Framing())
     return Replicator(log, log, events, first, second, **{"grace_s": 2.0, "second_look_s": 0.02, **more})  # type: ignore[arg-type]
-
-
-@contextmanager
-def running(replicator: Replicator) -> Iterator[None]:
-    """Run it in a thread; what it raises is raised here."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            replicator.run()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        replicator.stop()
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
-    if raised:
-        raise raised[0]
 
 
 def copies(store: MemoryStore) -> list[str]:

@@ -6,7 +6,8 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.errors import AccessRefused
 from tests.replication.batches import archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.stand import make, running
+from tests.replication.in_thread import running
+from tests.unit.replicator.stand import make
 from tests.waiting import until
 
 LIMIT = 5

@@ -11,7 +11,8 @@ from b2stream.errors import AccessRefused, LostReply
 from b2stream.monitoring import Health
 from tests.replication.batches import archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.stand import assert_replicated, make, running
+from tests.replication.in_thread import running
+from tests.unit.replicator.stand import assert_replicated, make
 from tests.waiting import until
 
 

@@ -9,7 +9,8 @@ from b2stream.archive.store import ReplicaStatus
 from b2stream.contracts.letters import read_letter
 from tests.replication.batches import archive, committed
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.stand import assert_replicated, make, running
+from tests.replication.in_thread import running
+from tests.unit.replicator.stand import assert_replicated, make
 from tests.waiting import until
 
 

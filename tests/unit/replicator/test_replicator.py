@@ -7,7 +7,8 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.policies import Policies, Rule
 from tests.replication.batches import PARTITIONS, archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.stand import assert_replicated, copies, make, running
+from tests.replication.in_thread import running
+from tests.unit.replicator.stand import assert_replicated, copies, make
 from tests.waiting import PATIENCE_S, until
 
 

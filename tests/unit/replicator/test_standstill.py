@@ -8,7 +8,8 @@ from b2stream.errors import AccessRefused, Retryable
 from b2stream.monitoring import Health
 from tests.replication.batches import archive
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.stand import make, running
+from tests.replication.in_thread import running
+from tests.unit.replicator.stand import make
 from tests.waiting import until
 
 

@@ -11,7 +11,8 @@ from b2stream.contracts.envelopes import event_headers
 from b2stream.errors import LostOffsets, Refused, Retryable
 from tests.replication.batches import archive, event_value
 from tests.replication.fakelog import FakeLog
-from tests.unit.replicator.stand import assert_replicated, make, running
+from tests.replication.in_thread import running
+from tests.unit.replicator.stand import assert_replicated, make
 from tests.waiting import until
 
 

@@ -69,6 +69,9 @@ _repeats = Repeats()
 for _complains in ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator"):
     logging.getLogger(_complains).addFilter(_repeats)
 
+# Faust warns at its first rebalance that a sensor's state is missing; nobody here asks its sensors anything.
+logging.getLogger("faust.app.base").addFilter(lambda record: "Missing sensor state" not in str(record.msg))
+
 
 class FaustSource:
     """Reads one topic as a member of a group and calls back, always in one event loop.
