@@ -1,0 +1,38 @@
+"""Heavy runs take turns."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.waiting import PATIENCE_S
+
+TAKES_A_TURN = """
+import pathlib, sys
+from tests.alone import take_turn
+take_turn(lambda text: print("waits", flush=True), pathlib.Path(sys.argv[1]))
+print("has it", flush=True)
+sys.stdin.read()
+"""
+
+
+def _start(lock: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", TAKES_A_TURN, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_the_second_waits_until_the_first_has_ended(tmp_path: Path) -> None:
+    first, second = _start(tmp_path / "lock"), None
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "has it\n"
+        second = _start(tmp_path / "lock")
+        assert second.stdout is not None
+        assert second.stdout.readline() == "waits\n"
+        first.communicate(timeout=PATIENCE_S)
+        assert second.stdout.readline() == "has it\n"
+        second.communicate(timeout=PATIENCE_S)
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+            process.wait()
