@@ -93,6 +93,26 @@ def test_a_letter_that_is_not_poison_leads_to_a_new_attempt_twice_as_late_each_t
     judge(world.stand.log)
 
 
+def test_I11_what_was_noted_by_a_clock_that_was_years_ahead_does_not_wait_for_those_years(world: World) -> None:
+    years_s = 75 * 365 * 24 * HOUR_S
+    world.ahead_s += years_s
+    world.letter(poison=False)
+    world.ahead_s -= years_s  # somebody corrects the clock
+    world.later(5)
+    assert world.sent == 2
+    world.later(5)
+    assert world.sent == 2, "once"
+
+
+def test_a_clock_that_is_set_back_a_little_hurries_nothing(world: World) -> None:
+    world.letter(poison=False)
+    world.ahead_s -= 30
+    world.later(5)
+    assert world.sent == 1
+    world.later(100)
+    assert world.sent == 2
+
+
 def test_a_poison_letter_is_final_until_the_file_changes(world: World) -> None:
     world.letter(poison=True)
     world.facts = LogFacts("another topic", 0, 0, None)

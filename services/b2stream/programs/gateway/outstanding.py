@@ -9,11 +9,12 @@ from b2stream.errors import Retryable
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.cluster import LogFacts
 from b2stream.programs.gateway.journal import Attempt, Journal, now_us
-from b2stream.programs.gateway.resending import Act, Decision, Facts, decide
+from b2stream.programs.gateway.resending import LONGEST_PAUSE_S, Act, Decision, Facts, decide
 
 LOOK_EVERY_S = 1.0
 ASK_EVERY_S = 60.0
 SHOUT_EVERY_S = 900.0
+_SET_BACK_S = 60.0  # clocks that are right are set back by less
 
 log = logging.getLogger(__name__)
 
@@ -104,5 +105,9 @@ def _is_passed(attempt: Attempt, facts: LogFacts) -> bool:
 
 
 def _since(instant_us: int | None, now: int) -> float | None:
-    """Seconds since an instant; never negative, for a clock may have been set back."""
-    return None if instant_us is None else max(0.0, (now - instant_us) / 1e6)
+    """Seconds since an instant. One that lies ahead was noted by a clock that was wrong then: it counts as long ago, else a computer
+    that once believed in 2100 would not send again before that."""
+    if instant_us is None:
+        return None
+    since_s = (now - instant_us) / 1e6
+    return LONGEST_PAUSE_S if since_s < -_SET_BACK_S else max(0.0, since_s)
