@@ -51,6 +51,10 @@ class DamagedObject(Stuck):
     reason = "damaged_object"
 
 
+class CutShort(DamagedObject):
+    """The object at this path ends before its size: compare both centres before anything is removed."""
+
+
 class MissingObject(Stuck):
     """There is no object at this path: it was never placed here, or someone removed it."""
 

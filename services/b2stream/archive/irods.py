@@ -24,7 +24,7 @@ from b2stream.archive.irods_session import Link, Links
 from b2stream.archive.irods_transfer import patience_s, write_options
 from b2stream.archive.location import DEFAULT_TIMEOUT_S, IrodsLocation
 from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
-from b2stream.errors import B2streamError, BrokenInvariant, DamagedObject, MissingObject
+from b2stream.errors import B2streamError, BrokenInvariant, CutShort, DamagedObject, MissingObject
 
 T = TypeVar("T")
 
@@ -173,7 +173,7 @@ class IrodsStore:
             while remaining_bytes > 0:
                 piece = handle.read(min(chunk_bytes, remaining_bytes))
                 if not piece:
-                    raise DamagedObject(f"{self.url(path)} ends {remaining_bytes} bytes before its size")
+                    raise CutShort(f"{self.url(path)} ends {remaining_bytes} bytes before its size")
                 remaining_bytes -= len(piece)
                 yield piece
         finally:

@@ -3,19 +3,27 @@
 import hashlib
 import shutil
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from irods.session import iRODSSession
 
 from b2stream.archive.location import parse_location
+from b2stream.archive.placing import Writer
+from b2stream.archive.waiting import StoppableClock
 from b2stream.batches.identity import irods_checksum
+from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.handles.opening import open_handles
 from b2stream.handles.service import HandleService
+from b2stream.kafka import Producer
+from b2stream.programs.audit import daily
 from b2stream.programs.audit.auditing import Plan, Report
+from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.cli import run
 from b2stream.programs.audit.log import Log
+from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.sandbox.deployment import Deployment
 from b2stream.settings import Settings, load
 
@@ -69,6 +77,26 @@ class RestingArchive:
         with self._session(role) as (session, root):
             found = session.data_objects.get(f"{root}/{path}").metadata.items()
             return {one.name: one.value for one in found}
+
+    def archive_provenance(self) -> None:
+        """Archive what happened up to now as if the day were over, and tell it, as `b2stream archive-provenance` does."""
+        settings, framing, today = self.settings, Framing(), datetime.now(UTC).date()
+        log = Log(settings, framing)
+        log.fix_ends()
+        producer = Producer(settings.kafka, "test")
+        announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
+        for store in open_centres(settings):
+            for station, document in daily.documents(log, today).items():
+                done = daily.archive(document, station, today, store, Writer(), StoppableClock())
+                told = done.event(station, today, 1, "test")
+                announcer.publish(topics.EVENTS, told, station, f"{done.centre}/{done.path}", done.path).result()
+            store.close()
+        producer.close()
+
+    def days(self) -> list[str]:
+        """Paths of the documents of daily provenance, in order."""
+        folder = self.vault("first")
+        return sorted(str(file.relative_to(folder)) for file in (folder / daily.FOLDER).rglob("*.json"))
 
     def vault(self, role: str) -> Path:
         """Where the files of a centre lie on this disk."""

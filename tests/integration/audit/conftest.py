@@ -27,6 +27,7 @@ def archive_at_rest(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFacto
         for number in range(ROUNDS):
             if number == ROUNDS - 1:
                 chain.wait_until_drained()
+                archive.archive_provenance()
                 for role in ROLES:
                     archive.remember(role, YESTERDAY)
             chain.give(load.round_of_files(5, number))

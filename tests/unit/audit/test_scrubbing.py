@@ -1,6 +1,8 @@
 """Scrub: the oldest check first, at its pace, and each outcome an event at once."""
 
 import hashlib
+import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.placing import Writer
+from b2stream.archive.store import ReplicaStatus
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
@@ -16,7 +19,7 @@ from b2stream.errors import Retryable
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.reannouncing import Announcer
-from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub
+from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
 
 FOLDER = "SE-Htm/EC/2026/05"
 
@@ -60,6 +63,7 @@ class Stand:
     index: Index = field(default_factory=Index)
     told: Told = field(default_factory=Told)
     clock: TestClock = field(default_factory=TestClock)
+    before_reading: Callable[[], None] | None = None  # what happens after the listing
 
     def put(self, name: str, content: bytes) -> str:
         staged, path = Writer().staged_name("attempt"), f"{FOLDER}/{name}"
@@ -71,10 +75,16 @@ class Stand:
         walking.list_centre(self.index, self.store, 1)
         self.index.derive()
         announcer = Announcer(self.told, Framing(), "icos", 3)
-        scrubbing = Scrub(
-            self.store, self.index, announcer, Pace(bytes_per_s, self.clock), "me@here", now_s=lambda: 7.0
-        )
-        return list(scrubbing.run())
+        pace, objects = Pace(bytes_per_s, self.clock), oldest_first(self.index, self.store.centre)
+        if self.before_reading is not None:
+            self.before_reading()
+        scrubbing = Scrub(self.store, objects, announcer, pace, "me@here", now_s=lambda: 7.0)
+        return list(side_by_side([scrubbing], None, threading.Event()))
+
+    def commit(self, path: str, sha256: str) -> None:
+        """A commit event that names this SHA-256."""
+        committed = {"batch": "b" * 64, "path": path, "size_bytes": 100, "sha256": sha256, "manifest_path": "m"}
+        self.index.put("committed", [committed])
 
 
 @pytest.fixture
@@ -143,3 +153,58 @@ def test_a_centre_that_does_not_answer_is_no_finding(stand: Stand) -> None:
     with pytest.raises(Retryable):
         stand.scrub()
     assert stand.told.values == []
+
+
+def test_what_happened_to_an_object_after_the_listing_counts(stand: Stand) -> None:
+    paths = {name: f"{FOLDER}/{name}" for name in ("a", "b", "c")}
+    stand.commit(paths["a"], hashlib.sha256(b"a" * 100).hexdigest())
+
+    def meanwhile() -> None:
+        stand.store.remove(paths["a"])
+        stand.store.put(paths["b"], b"b" * 100, status=ReplicaStatus.STALE)
+        stand.store.remove(paths["c"])
+
+    stand.before_reading = meanwhile
+    troubles = {each.path: each.trouble for each in stand.scrub()}
+    assert troubles == {paths["a"]: "it is not there any more", paths["b"]: "its replica is stale"}, (
+        "what nobody committed may go"
+    )
+
+
+def test_what_was_stale_when_it_was_listed_and_is_good_now_is_no_trouble(stand: Stand) -> None:
+    stand.store.put(f"{FOLDER}/a", b"a" * 100, status=ReplicaStatus.STALE)
+    stand.before_reading = lambda: stand.store.put(f"{FOLDER}/a", b"a" * 100)
+    assert [each.trouble for each in stand.scrub()] == ["", "", ""]
+
+
+def test_right_bytes_with_another_checksum_in_the_catalogue_are_told(stand: Stand) -> None:
+    path, content = f"{FOLDER}/a", b"a" * 100
+    stand.commit(path, hashlib.sha256(content).hexdigest())
+    stand.store.put(path, content, sha256="1" * 64)
+    (trouble,) = [each.trouble for each in stand.scrub() if each.trouble]
+    assert "in the catalogue is 1111" in trouble
+
+
+def test_centres_are_read_at_the_same_time_and_one_that_fails_does_not_stop_the_other() -> None:
+    one, other = Stand(), Stand(MemoryStore("fzj"))
+    meeting = threading.Barrier(2, timeout=60.0)
+
+    def meet(call: str, about: str) -> None:
+        if call == "describe" and about.endswith("/a"):
+            meeting.wait()
+
+    for stand in (one, other):
+        stand.put("a", b"a")
+        stand.put("b", b"b")
+        stand.store.before_call = meet
+    one.store.fail("recompute_sha256", Retryable("csc is down"))
+    scrubs = []
+    for stand in (one, other):
+        walking.list_centre(stand.index, stand.store, 1)
+        objects = oldest_first(stand.index, stand.store.centre)
+        announcer = Announcer(stand.told, Framing(), "icos", 3)
+        scrubs.append(Scrub(stand.store, objects, announcer, Pace(1e9, stand.clock), "me@here"))
+    seen = side_by_side(scrubs, None, threading.Event())
+    assert [next(seen).centre, next(seen).centre] == ["fzj", "fzj"]
+    with pytest.raises(Retryable, match="csc is down"):
+        next(seen)

@@ -11,8 +11,9 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.handles.service import HandleService
 from b2stream.policies import policies_of
 from b2stream.programs.audit import walking
+from b2stream.programs.audit.apart import judge_apart, read_days, station_of
 from b2stream.programs.audit.chains import Series, follow_chains
-from b2stream.programs.audit.findings import OF_OBJECTS, Finding
+from b2stream.programs.audit.findings import OF_BYTES, OF_OBJECTS, Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope, judge
 from b2stream.programs.audit.log import Lag, Log
@@ -145,6 +146,7 @@ class Auditor:
         walking.read_manifests(
             self._index, self._stores, self._plan.check_signature, lambda count: self._tell("manifests", count)
         )
+        read_days(self._index, self._stores, lambda count: self._tell("days of provenance", count))
 
     def _read_pids(self) -> None:
         if self._plan.handles is not None:
@@ -164,7 +166,7 @@ class Auditor:
             second_prefix=self._settings.second.prefix,
             sees_first=first in opened,
         )
-        found = judge(self._index, scope)
+        found = judge(self._index, scope) + list(judge_apart(self._index, scope))
         if self._plan.handles is not None:
             found += judge_pids(self._index, self._settings.first.prefix, scope)
         found += [finding for series in follow_chains(self._index, scope.centres) for finding in series.findings]
@@ -175,6 +177,11 @@ class Auditor:
         for path in sorted({path for finding in suspects for path in _paths_of(self._index, finding)}):
             walking.look_again(self._index, self._stores, path, self._walk)
             self._tell("second looks", 1)
+        if self._plan.recompute:
+            for finding in suspects:
+                if finding.kind in OF_BYTES:
+                    walking.forget_recomputed(self._index, finding.centre, finding.path)
+            walking.recompute(self._index, self._stores)
         self._log.fix_ends()
         self._log.read_into(self._index)
         self._read_manifests()
@@ -184,6 +191,8 @@ class Auditor:
 
     def _is_in_scope(self, path: str) -> bool:
         folder = self._plan.folder
+        if path.startswith("."):
+            return not folder or station_of(path) == folder
         return not folder or path == folder or path.startswith(f"{folder}/")
 
     def _is_of_station(self, finding: Finding) -> bool:

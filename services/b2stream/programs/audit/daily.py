@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
+from b2stream import __version__
 from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
@@ -19,17 +20,38 @@ from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEv
 from b2stream.errors import ConfigurationError
 
 FOLDER = ".provenance"
+INGESTION = "ingestion"
+"""The word of PREMIS for the archiving of a day's document."""
+SOFTWARE = f"b2stream-archive-provenance {__version__}"
 SETTLED_AFTER = timedelta(hours=1)
 """So long after midnight UTC a day is over: every program has told what it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """One station's document at one centre."""
+    """One station's document at one centre; `sha256` is hex."""
 
     centre: str
     path: str
     was_there: bool
+    size_bytes: int
+    sha256: str
+
+    def event(self, station: str, day: date, at_us: int, who: str) -> ObjectEvent:
+        """What tells an audit that it was there; without a batch, because it has no provenance of its own."""
+        return ObjectEvent(
+            event=INGESTION,
+            outcome="success",
+            station=station,
+            path=self.path,
+            centre=self.centre,
+            at_us=at_us,
+            sha256=self.sha256,
+            size_bytes=self.size_bytes,
+            detail=f"what happened on {day}",
+            who=who,
+            software=SOFTWARE,
+        )
 
 
 class Events(Protocol):
@@ -82,11 +104,11 @@ def archive(
     new = NewObject.of(path, content)
     state = store.describe(path)
     if state is not None and state.is_exactly(new.size_bytes, new.sha256):
-        return Archived(store.centre, path, was_there=True)
+        return Archived(store.centre, path, True, new.size_bytes, new.sha256)
     placing = Placing(store, writer, "provenance", clock=clock)
     try:
         placing.place_data_object(placing.stage_object(new), new)
     except Exception:
         placing.give_up()
         raise
-    return Archived(store.centre, path, was_there=False)
+    return Archived(store.centre, path, False, new.size_bytes, new.sha256)

@@ -13,11 +13,13 @@ class Kind(StrEnum):
     UNCOMMITTED = "uncommitted"  # a data object of a known close, without its manifest
     TRUNCATED = "truncated"  # fewer bytes than were committed
     ALTERED = "altered"  # other bytes than were committed
+    UNREADABLE = "unreadable"  # the centre cannot read what it stores, or does not let us
     STUCK = "stuck"  # a stale or intermediate replica
     DEBRIS = "debris"  # an old object below the staging root
     UNREPLICATED = "unreplicated"  # the replicator is past the commit event, and there is no second copy
     UNANNOUNCED = "unannounced"  # a manifest is in place, and no commit event names its batch
     UNARCHIVED = "unarchived"  # a close that the processors passed, without commit event, letter or superseding batch
+    UNRECORDED = "unrecorded"  # a copy in quarantine that no event tells of
     OVERDUE = "overdue"  # a copy that nobody has checked for longer than the policy allows
     REFUSED = "refused"  # a dead letter that nothing has resolved
     FORGED = "forged"  # a signature that does not hold
@@ -34,6 +36,7 @@ OF_OBJECTS = frozenset(
         Kind.UNCOMMITTED,
         Kind.TRUNCATED,
         Kind.ALTERED,
+        Kind.UNREADABLE,
         Kind.STUCK,
         Kind.UNREPLICATED,
         Kind.OVERDUE,
@@ -42,6 +45,8 @@ OF_OBJECTS = frozenset(
     }
 )
 """Kinds whose path is that of an object."""
+OF_BYTES = frozenset({Kind.TRUNCATED, Kind.ALTERED, Kind.UNREADABLE})
+"""Kinds that a centre's reading may have shown; a second look reads again."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

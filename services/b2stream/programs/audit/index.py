@@ -42,6 +42,15 @@ CREATE TABLE IF NOT EXISTS done (
   program TEXT, partition INTEGER, next_offset INTEGER, PRIMARY KEY (program, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS checked (
   centre TEXT, path TEXT, at_us INTEGER, good_at_us INTEGER, trouble TEXT, PRIMARY KEY (centre, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (
+  path TEXT, centre TEXT, size_bytes INTEGER, sha256 TEXT, PRIMARY KEY (path, centre)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS apart (
+  path TEXT, centre TEXT, size_bytes INTEGER, sha256 TEXT, PRIMARY KEY (path, centre)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS day (path TEXT PRIMARY KEY, sha256 TEXT, centre TEXT, trouble TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS active (station TEXT, day TEXT, PRIMARY KEY (station, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantined (
+  centre TEXT, path TEXT, modified_s REAL, PRIMARY KEY (centre, path)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told_aside (centre TEXT, path TEXT, PRIMARY KEY (centre, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unproven (
   partition INTEGER PRIMARY KEY, before_us INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS object_path ON object (path);
@@ -77,7 +86,19 @@ _DERIVED = (
     "WHERE o.status = 'good' AND o.size_bytes = e.size_bytes AND o.sha256 = e.sha256 "
     "AND (o.recomputed_sha256 IS NULL OR o.recomputed_sha256 = e.sha256) GROUP BY e.batch, o.centre HAVING count(*) = 2",
 )
-_LOG_TABLES = ("committed", "replicated", "superseded", "link", "close", "letter", "checked", "unproven")
+_LOG_TABLES = (
+    "committed",
+    "replicated",
+    "superseded",
+    "link",
+    "close",
+    "letter",
+    "checked",
+    "unproven",
+    "kept",
+    "active",
+    "told_aside",
+)
 _CACHE_KIB = 32 * 1024
 
 

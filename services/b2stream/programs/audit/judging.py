@@ -5,6 +5,7 @@ An object is expected where a commit event names it, or, where no event names it
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.policies import Policies, read_policies
@@ -12,6 +13,8 @@ from b2stream.programs.audit.findings import Finding, Kind
 from b2stream.programs.audit.index import Index
 
 DEBRIS_AGE_S = 86_400.0
+UNREADABLE = "unreadable: "
+"""Stands before the reason in place of a recomputed checksum, where a centre could not read what it stores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +64,27 @@ def damaged(index: Index, scope: Scope) -> Iterator[Finding]:
     query += "o.recomputed_bytes FROM expected e JOIN object o ON o.path = e.path WHERE o.status <> 'good' "
     query += "OR o.size_bytes <> e.size_bytes OR o.sha256 IS NOT e.sha256 OR o.recomputed_sha256 <> e.sha256"
     for row in index.rows(query):
-        stored_bytes = row["now_bytes"] if row["recomputed_bytes"] is None else row["recomputed_bytes"]
-        if row["status"] != "good":
-            kind, detail = Kind.STUCK, f"its replica is {row['status']}"
-        elif stored_bytes < row["size_bytes"]:
-            kind, detail = Kind.TRUNCATED, f"{stored_bytes} of {row['size_bytes']} bytes"
-        else:
-            now_sha256 = row["now_sha256"] if row["now_sha256"] != row["sha256"] else row["recomputed_sha256"]
-            kind, detail = Kind.ALTERED, f"SHA-256 {now_sha256}, committed was {row['sha256']}"
-        yield Finding(kind, row["path"], row["centre"], row["batch"], detail)
+        if (damage := damage_of(row)) is not None:
+            kind, detail = damage
+            yield Finding(kind, row["path"], row["centre"], row["batch"], detail)
+
+
+def damage_of(row: Any) -> tuple[Kind, str] | None:
+    """How an object differs from the size and SHA-256 that were committed, and in which words; None where it does not."""
+    stored_bytes = row["now_bytes"] if row["recomputed_bytes"] is None else row["recomputed_bytes"]
+    recomputed = row["recomputed_sha256"] or row["sha256"]
+    if row["status"] != "good":
+        return Kind.STUCK, f"its replica is {row['status']}"
+    if stored_bytes < row["size_bytes"]:
+        return Kind.TRUNCATED, f"{stored_bytes} of {row['size_bytes']} bytes"
+    if recomputed.startswith(UNREADABLE):
+        return Kind.UNREADABLE, recomputed.removeprefix(UNREADABLE)
+    now_sha256 = row["now_sha256"] if row["now_sha256"] != row["sha256"] else recomputed
+    if now_sha256 != row["sha256"]:
+        return Kind.ALTERED, f"SHA-256 {now_sha256 or 'missing'}, committed was {row['sha256']}"
+    if stored_bytes != row["size_bytes"]:
+        return Kind.ALTERED, f"{stored_bytes} bytes, committed were {row['size_bytes']}"
+    return None
 
 
 def unaccounted(index: Index, scope: Scope) -> Iterator[Finding]:
@@ -78,7 +93,8 @@ def unaccounted(index: Index, scope: Scope) -> Iterator[Finding]:
         "SELECT o.*, (SELECT batch FROM close WHERE data_path = o.path) AS batch, "
         "EXISTS (SELECT 1 FROM close c JOIN done d ON d.program = 'processor' AND d.partition = c.partition "
         "WHERE c.data_path = o.path AND c.offset >= d.next_offset) AS is_under_way FROM object o "
-        "LEFT JOIN expected e ON e.path = o.path WHERE e.path IS NULL AND o.modified_s < :settled_s"
+        "LEFT JOIN expected e ON e.path = o.path WHERE e.path IS NULL AND o.modified_s < :settled_s "
+        "AND substr(o.path, 1, 1) <> '.'"  # `apart` judges those
     )
     for row in index.rows(query, settled_s=scope.settled_us / 1e6):
         if row["is_under_way"]:

@@ -9,9 +9,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from b2stream.batches.manifest import batch_of, paths_of
+from b2stream.batches.paths import DEAD_FOLDER
 from b2stream.contracts import topics
 from b2stream.contracts.framing import Framed, Framing
 from b2stream.contracts.letters import read_letter
@@ -22,17 +24,21 @@ from b2stream.contracts.records import (
     BatchRepeated,
     BatchReplicated,
     CoverageStarted,
+    DeadLetter,
     ObjectEvent,
 )
 from b2stream.errors import LostOffsets, Poison, Retryable
 from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
+from b2stream.programs.audit.daily import INGESTION
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.walking import SignatureCheck
 from b2stream.settings import Settings
 
 FIXITY_CHECK = "fixity check"
 REPLICATION = "replication"
+QUARANTINE = "quarantine"
+"""Words of PREMIS for what was done to an object."""
 NOT_ITS_OWN = {
     "signature_missing",
     "signature_wrong",
@@ -201,6 +207,7 @@ class Log:
         event = BatchCommitted.from_framed(self._framing.unframe(message.value))
         index.put("committed", [_commit_row(event, message)], keep_first=True)  # the earliest event of a batch decides
         whose = {"station": event.station, "series": event.series}
+        _note_day(index, event.station, event.committed_at_us)
         index.put("superseded", ({"attempt": attempt, **whose} for attempt in (*event.supersedes, event.attempt)))
 
     def _replica(self, index: Index, message: LogMessage) -> None:
@@ -208,6 +215,7 @@ class Log:
         row = {"batch": event.commit.batch, "centre": event.centre, "url": event.url}
         where = {"partition": message.partition, "offset": message.offset, "appended_at_us": message.appended_at_us}
         index.put("replicated", [row | where], keep_first=True)
+        _note_day(index, event.commit.station, event.replicated_at_us)
 
     def _event(self, index: Index, message: LogMessage) -> None:
         framed = self._framing.unframe(message.value)
@@ -221,6 +229,13 @@ class Log:
                 )
             elif event.event == REPLICATION:
                 index.note_check(event.centre, event.path, event.at_us, None)
+            elif event.event == QUARANTINE:
+                index.put("told_aside", [{"centre": event.centre, "path": aside_of(event)}])
+            elif event.event == INGESTION:
+                facts = {"size_bytes": event.size_bytes, "sha256": event.sha256}
+                index.put("kept", [{"path": event.path, "centre": event.centre, **facts}])
+            if event.batch is not None:
+                _note_day(index, event.station, event.at_us)
         elif framed.schema.name == CoverageStarted.SCHEMA:
             started = CoverageStarted.from_framed(framed)
             if started.append_time_us is not None and started.offset > 0:
@@ -234,7 +249,12 @@ class Log:
         index.put("letter", [{"id": letter.identity, "appended_at_us": message.appended_at_us, **facts}])
         try:
             framed = self._framing.unframe(message.value)
-            if framed.schema.name == BatchClosed.SCHEMA:
+            if framed.schema.name == DeadLetter.SCHEMA:
+                dead = DeadLetter.from_framed(framed)
+                if dead.path.startswith(f"{DEAD_FOLDER}/{letter.attempt}-"):  # else it was written by nobody who buries
+                    facts = {"size_bytes": dead.size_bytes, "sha256": dead.sha256}
+                    index.put("kept", [{"path": dead.path, "centre": self._settings.first.name, **facts}])
+            elif framed.schema.name == BatchClosed.SCHEMA:
                 close = BatchClosed.from_framed(framed)
                 paths_of(close)  # raises Poison for names that no gateway would write
                 if letter.reason not in NOT_ITS_OWN:
@@ -273,6 +293,16 @@ def _repeated_close(record: BatchRepeated) -> BatchClosed:
         return close
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Poison(f"BatchRepeated: {error!r}", reason="bad_close") from error
+
+
+def aside_of(event: ObjectEvent) -> str:
+    """Where in quarantine the copy lies that an event tells of."""
+    return event.detail.removeprefix("moved to ").partition(";")[0]
+
+
+def _note_day(index: Index, station: str, at_us: int) -> None:
+    """Something happened to one of the station's objects on that day, UTC."""
+    index.put("active", [{"station": station, "day": f"{datetime.fromtimestamp(at_us // 1_000_000, UTC):%Y%m%d}"}])
 
 
 def _commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from b2stream.programs.audit.index import Index
 
 FORMAT = 1
 COPY, REGISTER, ANNOUNCE, DISCARD = "copy", "register", "announce", "discard"
+TELL = "tell"
+"""No act of a plan: what an earlier run did and did not tell, told at the beginning of the next."""
 
-_DAMAGE = {Kind.MISSING, Kind.TRUNCATED, Kind.ALTERED, Kind.STUCK}
+_DAMAGE = {Kind.MISSING, Kind.TRUNCATED, Kind.ALTERED, Kind.UNREADABLE, Kind.STUCK}
 _BY_ITSELF = {
     Kind.UNARCHIVED: "its station's gateway sends it again",
     Kind.REFUSED: "its station corrects the file, or says `b2stream gateway retry FILE`",
@@ -25,6 +27,7 @@ _BY_ITSELF = {
     Kind.BROKEN_CHAIN: "it is evidence: compare with the station's journal",
     Kind.FORGED: "it is evidence: nobody touches it",
     Kind.OVERDUE: "`b2stream scrub` checks it",
+    Kind.UNRECORDED: "`b2stream repair --apply` tells it before anything else",
     Kind.EXTRA: "nothing is removed that b2stream did not put there as staging",
     Kind.UNCOMMITTED: "the processors commit it when they read its close again",
 }
@@ -55,14 +58,16 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class RepairPlan:
-    """Acts in the order in which they are done, and the findings that are left alone with the reason."""
+    """Acts in the order in which they are done, the findings that are left alone with the reason, and when it was made (µs)."""
 
     acts: list[Act] = field(default_factory=list)
     left: list[tuple[Finding, str]] = field(default_factory=list)
+    made_at_us: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
+            "made_at_us": self.made_at_us,
             "acts": [asdict(act) for act in self.acts],
             "left": [{**finding.to_json(), "reason": reason} for finding, reason in self.left],
         }
@@ -74,7 +79,7 @@ class RepairPlan:
             document = json.loads(text)
             if document["format"] != FORMAT:
                 raise ConfigurationError(f"a plan of format {document['format']}; this program knows {FORMAT}")
-            return cls([Act(**act) for act in document["acts"]])
+            return cls([Act(**act) for act in document["acts"]], made_at_us=int(document.get("made_at_us", 0)))
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(f"this file is no plan of `b2stream repair --plan`: {error!r}") from error
 
@@ -98,7 +103,7 @@ def _acts_for(index: Index, finding: Finding, centres: list[str]) -> Iterator[Ac
     if finding.kind in _DAMAGE:
         copy = _copy(index, finding, finding.path, centres)
         yield copy
-        if isinstance(copy, Act) and not finding.path.endswith(MANIFEST_SUFFIX):
+        if isinstance(copy, Act) and copy.batch and not finding.path.endswith(MANIFEST_SUFFIX):
             # The AVUs stay with what is set aside; who alone writes them, the registrar, does so after each event.
             yield _announce(index, copy.batch, centres[0], "the copy is described again")
     elif finding.kind is Kind.UNREPLICATED:
@@ -119,6 +124,11 @@ def _copy(index: Index, finding: Finding, path: str, centres: list[str]) -> Act 
     committed = index.one("SELECT batch, size_bytes, sha256 FROM committed WHERE path = :path", path=path) or index.one(
         "SELECT batch, manifest_size_bytes AS size_bytes, manifest_sha256 AS sha256 FROM committed WHERE manifest_path = :path",
         path=path,
+    )
+    committed = committed or index.one(
+        "SELECT '' AS batch, size_bytes, sha256 FROM apart WHERE path = :path AND centre = :centre",
+        path=path,
+        centre=finding.centre,
     )
     if committed is None:
         return "no commit event says which content is right"

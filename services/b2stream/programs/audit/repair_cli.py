@@ -1,27 +1,32 @@
 """`b2stream repair`: first a plan in a file, then, if a person wants it, the plan carried out."""
 
+import contextlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from b2stream.archive.waiting import StoppableClock
-from b2stream.errors import ConfigurationError, Retryable
+from b2stream.errors import ConfigurationError
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.policies import policies_of
 from b2stream.programs.audit.auditing import GRACE_S, Plan
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
+from b2stream.programs.audit.checks import EXIT_FINDING
 from b2stream.programs.audit.cli import audited
+from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.planning import Act, RepairPlan, plan_repair
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.repairing import Done, Repair
-from b2stream.programs.audit.subjects import find_subject
+from b2stream.programs.audit.subjects import NotFound, find_subject
+from b2stream.programs.audit.unanswered import exit_where_nobody_answers
+from b2stream.programs.audit.untold import Told
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -60,13 +65,14 @@ def repair(
     """Mend what an audit finds: damaged copies from copies that verify, missing commit events, debris of staging.
 
     What a centre has in place of the right copy is moved below .quarantine/, never removed. Exit codes: 0 everything is planned
-    or done, 1 something is left alone or was refused, 3 Kafka or a centre does not answer, 4 wrong configuration.
+    or done, 1 something is left alone or was refused, 3 Kafka, a centre or the Handle server does not answer, or refuses the credentials,
+    4 wrong configuration.
     """
     if (plan_file is None) == (apply_file is None):
         raise click.UsageError("say either --plan FILE or --apply FILE")
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
-    try:
+    with exit_where_nobody_answers():
         if plan_file is not None:
             plan = make_plan(settings, Plan(recompute=recompute, grace_s=grace_s), _named_in(report))
             plan_file.write_text(json.dumps(plan.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -74,9 +80,6 @@ def repair(
             sys.exit(EXIT_FINDING if plan.left else 0)
         assert apply_file is not None
         done = apply(settings, _read(apply_file))
-    except Retryable as error:
-        click.echo(f"b2stream: {error}", err=True)
-        sys.exit(EXIT_UNREACHABLE)
     _print_done(done, as_json)
     sys.exit(EXIT_FINDING if any(each.trouble for each in done) else 0)
 
@@ -89,7 +92,7 @@ def make_plan(settings: Settings, plan: Plan, only: set[tuple[str, str, str]] | 
             for finding in report.findings
             if only is None or (finding.kind.value, finding.path, finding.centre) in only
         ]
-        return plan_repair(index, findings, report.centres)
+        return replace(plan_repair(index, findings, report.centres), made_at_us=int(report.started_s * 1e6))
 
 
 def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
@@ -109,6 +112,17 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         first = find_subject(act.path, settings, framing)  # by PID: of several batches with one content the first
         return "" if first.event is None else registered.rewrite(first.event, first.replica)
 
+    def told() -> Told:
+        log = Log(settings, framing)
+        log.fix_ends()
+        return Told.by(log.object_events())
+
+    def batch_of(path: str) -> str:
+        with contextlib.suppress(NotFound):
+            event = find_subject(path, settings, framing).event
+            return event.batch if event is not None else ""
+        return ""
+
     repair = Repair(
         stores,
         announcer,
@@ -117,6 +131,8 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         policy=policies_of(settings).label,
         check_signature=deployed_check(settings, framing),
         register=register if registered is not None else None,
+        told=told,
+        batch_of=batch_of,
     )
     try:
         return list(repair.apply(plan))

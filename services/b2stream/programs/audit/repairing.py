@@ -18,11 +18,13 @@ from b2stream.archive.waiting import Clock
 from b2stream.contracts import topics
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import DamagedObject, MissingObject, Stuck
-from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, Act, RepairPlan
+from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, TELL, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announcer, reannounce
+from b2stream.programs.audit.untold import Told, untold
 from b2stream.programs.audit.walking import SignatureCheck
 
 SOFTWARE = f"b2stream-repair {__version__}"
+_RIGHT = "it is right already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +54,34 @@ class Repair:
     now_s: Callable[[], float] = time.time
     who: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
     writer: Writer = field(default_factory=Writer)
+    told: Callable[[], Told] = lambda: Told.by(())  # what the log tells now
+    batch_of: Callable[[str], str] = lambda path: ""  # batch of an object at a path, as the log knows it
 
     def apply(self, plan: RepairPlan) -> Iterator[Done]:
-        """Each act in turn. One that the server refuses is named, and the next goes on. Raises Retryable, Fatal."""
+        """What an earlier run did not tell, then each act in turn. One that the server refuses is named, and the next goes on.
+
+        Raises Retryable, Fatal.
+        """
+        told = self.told()
+        for aside in untold(self.stores.values(), told):
+            batch = self.batch_of(aside.path)
+            act = Act(TELL, aside.centre, aside.path, batch, why="the run that set it aside ended before it told")
+            self._tell(act, "quarantine", f"moved to {aside.aside}; {act.why}", at_us=aside.at_us)
+            yield Done(act, "told")
         steps = {COPY: self._copy, REGISTER: self._register, ANNOUNCE: self._announce, DISCARD: self._discard}
         for act in plan.acts:
             try:
-                yield steps[act.act](act)
+                done = steps[act.act](act)
+                if done.outcome == _RIGHT and told.lacks_copy(act.centre, act.path, plan.made_at_us):
+                    self._tell(act, "replication", f"copied by a run that ended before it told; {act.why}")
+                yield done
             except Stuck as error:
                 yield Done(act, "", f"{error}")
 
     def _copy(self, act: Act) -> Done:
         target, source = self.stores[act.centre], self.stores[act.source]
         if self._is_right(target, act):
-            return Done(act, "it is right already")
+            return Done(act, _RIGHT)
         copied = NewObject(act.path, act.size_bytes, act.sha256, lambda: _verified(source, act))
         placing = Placing(target, self.writer, act.batch[:32] or "repair", clock=self.clock)
         try:
@@ -131,8 +147,8 @@ class Repair:
         self._tell(act, "deletion", f"debris of staging; {act.why}")
         return Done(act, "removed")
 
-    def _tell(self, act: Act, event: str, detail: str) -> None:
-        now_us = int(self.now_s() * 1e6)
+    def _tell(self, act: Act, event: str, detail: str, *, at_us: int | None = None) -> None:
+        now_us = int(self.now_s() * 1e6) if at_us is None else at_us
         station = act.path.partition("/")[0]
         record = ObjectEvent(
             event=event,

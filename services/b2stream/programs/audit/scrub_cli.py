@@ -12,9 +12,7 @@ from collections.abc import Iterator
 import click
 from prometheus_client import Counter, Gauge
 
-from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import StoppableClock
-from b2stream.errors import Retryable
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
@@ -26,7 +24,8 @@ from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.reannouncing import Announcer
-from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub
+from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
+from b2stream.programs.audit.unanswered import UNANSWERED
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -56,30 +55,36 @@ log = logging.getLogger("b2stream.scrub")
 def scrub(file: str | None, rate_mb_s: float, centre: str, station: str, limit: int | None, as_json: bool) -> None:
     """Let the centres read what they store again and compare it with what was committed; the oldest check first.
 
-    Each outcome is an event on <community>.events. Exit codes: 0 all is as committed, 1 something is not, 3 Kafka or a centre
-    does not answer, 4 wrong configuration. SIGTERM ends it after the object at hand.
+    Both centres read at the same time, each at this rate; where one does not answer, the other goes on. Each outcome is an event on
+    <community>.events. Exit codes: 0 all is as committed, 1 something is not, 3 Kafka or a centre does not answer, or refuses the
+    credentials, 4 wrong configuration. SIGTERM ends it after the objects at hand.
     """
     settings = load(file).settings
     configure(settings.general.log_format, settings.general.log_level)
-    stopping = threading.Event()
+    stopping, asked_to_stop = threading.Event(), threading.Event()
+
+    def stop(*_: object) -> None:
+        asked_to_stop.set()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    count, troubles = 0, []
+        signal.signal(number, stop)
+    count, troubles, is_whole = 0, [], True
     try:
         for checked in run(settings, rate_mb_s, centre, station, limit, stopping):
             count += 1
             if checked.trouble:
                 troubles.append(checked)
-    except Retryable as error:
-        if not stopping.is_set():
+    except UNANSWERED as error:
+        if not asked_to_stop.is_set():
             click.echo(f"b2stream: {error}", err=True)
-            sys.exit(EXIT_UNREACHABLE)
+            is_whole = False
     if as_json:
         rows = [{"centre": each.centre, "path": each.path, "trouble": each.trouble} for each in troubles]
         click.echo(json.dumps({"checked": count, "troubles": rows}, indent=2))
     else:
         click.echo(f"{count} objects were read again, {len(troubles)} are not what was committed")
-    sys.exit(EXIT_FINDING if troubles else 0)
+    sys.exit(EXIT_FINDING if troubles else 0 if is_whole else EXIT_UNREACHABLE)
 
 
 def run(
@@ -90,9 +95,11 @@ def run(
     limit: int | None = None,
     stopping: threading.Event | None = None,
 ) -> Iterator[Checked]:
-    """One pass over the centres; each object as it was read. Raises Retryable, ConfigurationError."""
+    """One pass over the centres, all at once; each object as it was read. Raises Retryable, Refused, ConfigurationError.
+
+    `stopping` ends it after the objects at hand; it is set when the pass is over.
+    """
     framing, clock = framing_from(settings), StoppableClock(stopping)
-    policy = policies_of(settings).label
     stores = open_centres(settings, centre)
     producer = Producer(settings.kafka, "b2stream-scrub")
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
@@ -109,19 +116,23 @@ def run(
             topics_log.fix_ends()
             topics_log.read_commits(index)
             health.ready()
+            scrubs, unlisted = [], []
             for store in stores:
-                walking.list_centre(index, store, 1, station)
+                try:
+                    walking.list_centre(index, store, 1, station)
+                except UNANSWERED as error:
+                    unlisted.append(error)  # the other centre is looked at all the same
+                    continue
                 index.derive()
-                scrubbing = Scrub(store, index, announcer, Pace(rate_mb_s * _MB, clock), _who(), policy)
-                for number, checked in enumerate(scrubbing.run(), start=1):
-                    _count(checked, store)
-                    counting.more("objects", 1)
-                    health.beat()
-                    yield checked
-                    if clock.stopping.is_set():
-                        return
-                    if number == limit:
-                        break
+                pace, objects = Pace(rate_mb_s * _MB, clock), oldest_first(index, store.centre)
+                scrubs.append(Scrub(store, objects, announcer, pace, _who(), policies_of(settings).label))
+            for checked in side_by_side(scrubs, limit, clock.stopping):
+                _count(checked)
+                counting.more("objects", 1)
+                health.beat()
+                yield checked
+            if unlisted:
+                raise unlisted[0]
     finally:
         producer.close()
         if pages is not None:
@@ -130,9 +141,9 @@ def run(
             store.close()
 
 
-def _count(checked: Checked, store: ObjectStore) -> None:
-    CHECKED_OBJECTS.labels(store.centre, "fail" if checked.trouble else "success").inc()
-    CHECKED_BYTES.labels(store.centre).inc(checked.size_bytes)
+def _count(checked: Checked) -> None:
+    CHECKED_OBJECTS.labels(checked.centre, "fail" if checked.trouble else "success").inc()
+    CHECKED_BYTES.labels(checked.centre).inc(checked.size_bytes)
     if checked.trouble:
         MISMATCHES.inc()
         log.error("%s at %s: %s", checked.path, checked.centre, checked.trouble)

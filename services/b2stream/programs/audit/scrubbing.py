@@ -1,28 +1,42 @@
 """Scrub: let the centres read what they store again, first what nobody has looked at for longest, at a rate that disturbs nobody.
 
 When an object was last looked at stands in the log (`ObjectEvent`, fixity check); no state of its own is kept. A mismatch is an event
-and a metric at once.
+and a metric at once. A pass may take days, so each object is described anew when its turn comes; the listing only says what to look at.
 """
 
 import contextlib
+import queue
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from b2stream import __version__
-from b2stream.archive.store import ObjectStore
+from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
 from b2stream.archive.waiting import Clock
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts import topics
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import Retryable, Stuck
+from b2stream.errors import Stuck
 from b2stream.handles.describing import checksum_dates
+from b2stream.programs.audit.apart import station_of
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import FIXITY_CHECK
 from b2stream.programs.audit.reannouncing import Announcer
 
 SOFTWARE = f"b2stream-scrub {__version__}"
 _LONGEST_PAUSE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ToCheck:
+    """An object as the listing and the log know it: its size in bytes, and, where an event names it, the SHA-256 of then."""
+
+    path: str
+    size_bytes: int
+    sha256: str | None
+    batch: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,55 +65,60 @@ class Pace:
             self._clock.sleep(min(left_s, _LONGEST_PAUSE_S))
 
 
-def oldest_first(index: Index, centre: str) -> Iterator[tuple[str, str | None, int, str | None, str]]:
-    """(path, committed SHA-256, size in bytes, batch, status) of a centre's objects; those that nobody looked at come first."""
+def oldest_first(index: Index, centre: str) -> list[ToCheck]:
+    """A centre's objects; those that nobody looked at come first."""
     query = (
-        "SELECT o.path, coalesce(e.sha256, o.sha256) AS sha256, o.size_bytes, e.batch, o.status FROM object o "
+        "SELECT o.path, o.size_bytes, coalesce(e.sha256, k.sha256), e.batch FROM object o "
         "LEFT JOIN checked c ON c.centre = o.centre AND c.path = o.path LEFT JOIN expected e ON e.path = o.path "
+        "LEFT JOIN kept k ON k.centre = o.centre AND k.path = o.path "
         "WHERE o.centre = :centre GROUP BY o.path ORDER BY coalesce(c.at_us, 0), o.modified_s, o.path"
     )
-    for row in index.rows(query, centre=centre):
-        yield row["path"], row["sha256"], row["size_bytes"], row["batch"], row["status"]
+    return [ToCheck(*row) for row in index.rows(query, centre=centre)]
 
 
 @dataclass
 class Scrub:
-    """Looks at one centre's objects. `checked(outcome)` is called for each, e.g. to count it."""
+    """Looks at one centre's objects, in the order given."""
 
     store: ObjectStore
-    index: Index
+    objects: Sequence[ToCheck]
     announcer: Announcer
     pace: Pace
     who: str
     policy: str | None = None
     now_s: Callable[[], float] = time.time
-    checked: Callable[[Checked], None] = lambda _: None
 
     def run(self) -> Iterator[Checked]:
-        """Every object once, oldest check first. Raises Retryable where nobody answers or the program is stopping."""
-        for path, sha256, size_bytes, batch, status in list(oldest_first(self.index, self.store.centre)):
-            self.pace.spend(size_bytes)
-            trouble = self._trouble(path, sha256, status)
-            if not trouble and not path.endswith(MANIFEST_SUFFIX):
+        """Every object once. Raises Retryable where nobody answers or the program is stopping."""
+        for each in self.objects:
+            self.pace.spend(each.size_bytes)
+            state = self.store.describe(each.path)
+            if state is None and each.sha256 is None:
+                continue  # no event names it, and whoever put it there took it away
+            trouble = "it is not there any more" if state is None else self._trouble(each, state)
+            if not trouble and not each.path.endswith(MANIFEST_SUFFIX):
                 with contextlib.suppress(
                     Stuck
                 ):  # a centre may let us read and not describe: the event tells all the same
-                    self._note_date(path)
-            done = Checked(self.store.centre, path, size_bytes, trouble)
-            self._tell(done, sha256, batch)
-            self.checked(done)
+                    self._note_date(each.path)
+            done = Checked(self.store.centre, each.path, state.size_bytes if state else 0, trouble)
+            self._tell(done, each.sha256 or (state.sha256 if state else None), each.batch)
             yield done
 
-    def _trouble(self, path: str, sha256: str | None, status: str) -> str:
-        if status != "good":
-            return f"its replica is {status}"
+    def _trouble(self, each: ToCheck, state: ObjectState) -> str:
+        """What is wrong with an object as its centre describes it now; empty where nothing is."""
+        if state.status is not ReplicaStatus.GOOD:
+            return f"its replica is {state.status.value}"
+        expected = each.sha256 or state.sha256
         try:
-            found = self.store.recompute_sha256(path)
-        except Retryable:
-            raise
+            found = self.store.recompute_sha256(each.path)
         except Stuck as error:
             return error.detail
-        return "" if found == sha256 else f"its bytes hash to {found}, committed was {sha256}"
+        if expected is not None and found != expected:
+            return f"its bytes hash to {found}, committed was {expected}"
+        if state.sha256 != expected:
+            return f"its bytes are as committed, and its checksum in the catalogue is {state.sha256 or 'missing'}"
+        return ""
 
     def _note_date(self, path: str) -> None:
         """Set B2SAFE's attribute that says when each replica of a data object was last checked."""
@@ -110,7 +129,7 @@ class Scrub:
 
     def _tell(self, done: Checked, sha256: str | None, batch: str | None) -> None:
         now_us = int(self.now_s() * 1e6)
-        station = done.path.partition("/")[0]
+        station = station_of(done.path)
         event = ObjectEvent(
             event=FIXITY_CHECK,
             outcome="fail" if done.trouble else "success",
@@ -128,3 +147,43 @@ class Scrub:
         )
         identity = f"{done.centre}/{done.path}/{FIXITY_CHECK}/{now_us}"
         self.announcer.publish(topics.EVENTS, event, station, identity, done.path).result()
+
+
+def side_by_side(scrubs: Sequence[Scrub], limit: int | None, stopping: threading.Event) -> Iterator[Checked]:
+    """Each object of each centre as it was read, all centres at once, `limit` of each; one that fails does not stop the others.
+
+    Raises what stopped the first one that failed, when the others are done. Ending the iteration ends them after the object at hand.
+    """
+    answers: queue.SimpleQueue[Checked | Exception | None] = queue.SimpleQueue()
+
+    def look(scrub: Scrub) -> None:
+        try:
+            for checked in islice(scrub.run(), limit):
+                answers.put(checked)
+                if stopping.is_set():
+                    break
+        except Exception as error:
+            answers.put(error)
+        finally:
+            answers.put(None)
+
+    threads = [threading.Thread(target=look, args=(scrub,), name=f"scrub-{scrub.store.centre}") for scrub in scrubs]
+    for thread in threads:
+        thread.start()
+    failures: list[Exception] = []
+    working = len(threads)
+    try:
+        while working:
+            answer = answers.get()
+            if answer is None:
+                working -= 1
+            elif isinstance(answer, Exception):
+                failures.append(answer)
+            else:
+                yield answer
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]

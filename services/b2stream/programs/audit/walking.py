@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from b2stream.archive.store import ObjectState, ObjectStore
+from b2stream.archive.store import QUARANTINE, ObjectState, ObjectStore
 from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts.records import BatchClosed
-from b2stream.errors import DamagedObject, Stuck
+from b2stream.errors import CutShort, DamagedObject, Stuck
+from b2stream.programs.audit.daily import FOLDER as DAYS
 from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.judging import UNREADABLE
 
 LARGEST_MANIFEST_BYTES = 64 << 20
 _AT_ONCE = 256
@@ -25,11 +27,19 @@ SignatureCheck = Callable[[BatchClosed, int], str | None]
 def list_centre(
     index: Index, store: ObjectStore, walk: int, folder: str = "", progress: Progress = lambda _: None
 ) -> None:
-    """Write down every object of a centre. What an earlier walk saw and this one did not is forgotten."""
-    states = (state for state in store.list(folder) if not state.path.startswith("."))
+    """Write down every object of a centre, below `folder` and what lies apart for it. What an earlier walk saw and this one did not
+    is forgotten.
+    """
+    index.run("DELETE FROM quarantined WHERE centre = :centre", centre=store.centre)
+    folders = [folder, f"{DAYS}/{folder}", f"{QUARANTINE}/{folder}"] if folder else [""]
+    states = (state for each in folders for state in store.list(each))
     while page := list(islice(states, _AT_ONCE)):
         for state in page:
-            note(index, store.centre, state, walk)
+            if state.path.startswith(f"{QUARANTINE}/"):
+                aside = {"centre": store.centre, "path": state.path, "modified_s": state.modified_s}
+                index.put("quarantined", [aside])
+            else:
+                note(index, store.centre, state, walk)
         progress(len(page))
     index.run("DELETE FROM object WHERE centre = :centre AND walk <> :walk", centre=store.centre, walk=walk)
     index.run("DELETE FROM staged WHERE centre = :centre", centre=store.centre)
@@ -94,7 +104,7 @@ def _manifest_row(
     found: list[dict[str, Any]] = []
     for store in stores:
         try:
-            content = _whole(store, path)
+            content = whole(store, path)
         except Stuck as error:
             found.append({"path": path, "trouble": f"{store.centre}: {error.detail}"})
             continue
@@ -131,13 +141,29 @@ def _facts(manifest: Manifest, path: str, check_signature: SignatureCheck) -> di
     }
 
 
-def _whole(store: ObjectStore, path: str) -> bytes:
+def whole(store: ObjectStore, path: str) -> bytes:
+    """The bytes of a small object. Raises Stuck, Retryable."""
     content = bytearray()
     for piece in store.read(path):
         content += piece
         if len(content) > LARGEST_MANIFEST_BYTES:
             raise DamagedObject(f"{path} is larger than any manifest")
     return bytes(content)
+
+
+def forget_recomputed(index: Index, centre: str, path: str) -> None:
+    """Let the next `recompute` read an object again."""
+    query = (
+        "UPDATE object SET recomputed_sha256 = NULL, recomputed_bytes = NULL WHERE centre = :centre AND path = :path"
+    )
+    index.run(query, centre=centre, path=path)
+
+
+def note_recomputed(index: Index, centre: str, path: str, sha256: str, size_bytes: int | None) -> None:
+    """Write down what the stored bytes hash to, or why they cannot be read, and how many they are where that is known."""
+    query = "UPDATE object SET recomputed_sha256 = :sha256, recomputed_bytes = :size_bytes "
+    query += "WHERE centre = :centre AND path = :path"
+    index.run(query, sha256=sha256, size_bytes=size_bytes, centre=centre, path=path)
 
 
 def recompute(index: Index, stores: list[ObjectStore], progress: Progress = lambda _: None) -> None:
@@ -151,32 +177,29 @@ def recompute(index: Index, stores: list[ObjectStore], progress: Progress = lamb
             while page := list(islice(todo, _AT_ONCE)):
                 answers = threads.map(lambda it, at=store: _recomputed(at, *it), page)
                 for (path, _), (sha256, size_bytes) in zip(page, answers, strict=True):
-                    index.run(
-                        "UPDATE object SET recomputed_sha256 = :sha256, recomputed_bytes = :size_bytes "
-                        "WHERE centre = :centre AND path = :path",
-                        sha256=sha256,
-                        size_bytes=size_bytes,
-                        centre=store.centre,
-                        path=path,
-                    )
+                    note_recomputed(index, store.centre, path, sha256, size_bytes)
                 index.keep()
                 progress(len(page))
 
 
 def _recomputed(store: ObjectStore, path: str, registered_sha256: str | None) -> tuple[str, int | None]:
-    """What the stored bytes hash to; where that is not what is registered, they are read here too, to know how many they are."""
-    found = ""
+    """What the stored bytes hash to; where that is not what is registered, they are read here too, to know how many they are.
+
+    Where they cannot be read the reason stands in place of the checksum; how many they are is known only where they end too early.
+    """
     try:
         found = store.recompute_sha256(path)
         if found == registered_sha256:
             return found, None
-    except Stuck as error:
-        found = f"unreadable: {error.detail}"
+    except Stuck:
+        pass  # reading tells why
     digest, size_bytes = hashlib.sha256(), 0
     try:
         for piece in store.read(path):
             digest.update(piece)
             size_bytes += len(piece)
-    except Stuck:
-        return found, size_bytes
+    except CutShort as error:
+        return f"{UNREADABLE}{error.detail}", size_bytes
+    except Stuck as error:
+        return f"{UNREADABLE}{error.detail}", None
     return digest.hexdigest(), size_bytes
