@@ -1,5 +1,6 @@
 """Provenance as lines and as a picture."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from b2stream.batches.history import history, joined
@@ -43,3 +44,14 @@ def test_the_picture_is_well_formed_and_shows_every_step_whatever_a_name_contain
     boxes = [element.get("class") for element in picture.iter("{http://www.w3.org/2000/svg}rect")]
     assert boxes.count("activity fail") == 1
     assert boxes.count("activity") == 5
+
+
+def test_a_product_shows_what_it_was_made_from() -> None:
+    product = replace(CLOSE, sources=("11676/one", "10.18160/two%20<x>", *(f"11676/{number}" for number in range(9))))
+    document = acquisition_and_submission(product, COMMIT.batch)
+    lines = as_lines(document)
+    assert lines[0].endswith("made from 11676/one, 10.18160/two%20<x>, 11676/0, 11676/1, 11676/2 and 6 more")
+    picture = ElementTree.fromstring(as_svg(document, "product"))
+    texts = [element.text or "" for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert any(text.startswith("made from 11676/one, 10.18160/two%20<x>") for text in texts)
+    assert not any("made from" in line for line in as_lines(WHOLE))

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from b2stream.batches.provenance import PID_PREFIX
+
+_MOST_SOURCES = 5
 _ROW = 64
 _WIDTH = 980
 _COLUMNS = {"time": 16, "entity": 220, "activity": 470, "agent": 750}
@@ -57,9 +60,18 @@ def _in_order(found: list[Step]) -> list[Step]:
     return [*timed[:1], *untimed, *timed[1:]]
 
 
+def made_from(document: Mapping[str, Any]) -> str:
+    """The PIDs of a product's sources, the first few of many; empty where it names none."""
+    entities = document.get("entity", {})
+    used = [str(each["prov:usedEntity"]) for each in document.get("wasDerivedFrom", {}).values()]
+    pids = [str(entities[name].get("prov:label", name)) for name in used if name.startswith(f"{PID_PREFIX}:")]
+    more = f" and {len(pids) - _MOST_SOURCES} more" if len(pids) > _MOST_SOURCES else ""
+    return ", ".join(pids[:_MOST_SOURCES]) + more
+
+
 def as_lines(document: Mapping[str, Any]) -> list[str]:
-    """The history, a line for each step."""
-    lines = []
+    """The history, a line for each step; first what a product was made from."""
+    lines = [f"{'-':19}  made from {sources}"] if (sources := made_from(document)) else []
     for step in steps(document):
         made = f" → {', '.join(step.made)}" if step.made else ""
         detail = f" ({step.detail})" if step.detail else ""
@@ -79,6 +91,8 @@ def as_svg(document: Mapping[str, Any], title: str) -> str:
         '<path d="M0 0L8 4L0 8z" fill="#555"/></marker></defs>',
         f'<text x="16" y="28" font-weight="bold">{escape(title)}</text>',
     ]
+    if sources := made_from(document):
+        parts.append(f'<text class="time" x="16" y="48">made from {escape(sources)}</text>')
     for number, step in enumerate(rows):
         parts += _row(step, 60 + _ROW * number)
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -51,7 +51,8 @@ def gateway(ctx: click.Context, /, once: bool, wait: str, timeout_s: float | Non
     """Publish the files of a folder, and go on with new ones until stopped.
 
     Folders below are left alone, and names of unfinished transfers: hidden ones, and those that end in
-    .part, .partial, .filepart, .crdownload, .tmp or ~.
+    .part, .partial, .filepart, .crdownload, .tmp or ~. A product may have the PIDs of what it was made from beside it, one a line
+    in NAME.sources, there before the product itself is: they are signed, archived in its manifest, and never published as a file.
 
     Exit codes: 0 all good (or stopped by SIGTERM), 1 failed, 4 wrong configuration; with --once: 0 every file arrived as far as
     --wait says, 1 some file was refused or cannot be read, 3 not all arrived in time.

@@ -62,9 +62,14 @@ def prepare(snapshot: Snapshot, station: Station, block_bytes: int, cuts: tuple[
 
 
 def draft(
-    prepared: Prepared, attempt: str, window_s: int, relation: Relation | None = None, supersedes: tuple[str, ...] = ()
+    prepared: Prepared,
+    attempt: str,
+    window_s: int,
+    relation: Relation | None = None,
+    supersedes: tuple[str, ...] = (),
+    sources: tuple[str, ...] = (),
 ) -> BatchClosed:
-    """The close of a prepared file, without its place in the series (`NOT_PLACED_YET`)."""
+    """The close of a prepared file, without its place in the series (`NOT_PLACED_YET`). `sources` are PIDs."""
     reading = prepared.reading
     stem, extension = split_name(prepared.snapshot.name)
     start_us, stop_us = _span(reading.reading)
@@ -97,6 +102,7 @@ def draft(
         notes={printable(key): printable(text) for key, text in notes.items()},
         window_s=window_s,
         software=SOFTWARE,
+        sources=sources,
     )
 
 

@@ -27,14 +27,15 @@ from b2stream.handles.kinds import data_levels
 from b2stream.programs.gateway.closing import Prepared, draft, place, prepare
 from b2stream.programs.gateway.permitted import refusal
 from b2stream.programs.gateway.snapshot import take
-from b2stream.programs.gateway.watch import Seen, Signature, is_temporary, printable
+from b2stream.programs.gateway.sources import sources_of
+from b2stream.programs.gateway.watch import Seen, Signature, is_sources, is_temporary, printable
 from b2stream.settings import Settings, load
 from b2stream.stations.files import read_description
 
 FIRST_ROWS = 5
 LATER = ("close.attempt", "close.series_number", "close.previous", "close.key", "signature", "log")
 """What the manifest says beyond the file: chosen and signed when it is sent; where the messages lie in the log, when committed."""
-LEFT_ALONE = "the gateway leaves this name alone: an unfinished transfer (`b2stream gateway --help` lists such names)"
+LEFT_ALONE = "the gateway leaves this name alone: an unfinished transfer or a list of sources (`b2stream gateway --help` lists such names)"
 _NOBODY = "unknown"  # stands in for a station that neither setting nor file names; nothing with it is shown
 
 
@@ -97,6 +98,7 @@ def look_at(file: Path, settings: Settings, description: StationDescription | No
         if not file.is_file():
             raise CannotRead(f"{file} is no file")
         snapshot = take(Seen(printable(file.name), file, Signature.of(file.stat())))
+        sources = sources_of(file)
     except (Retryable, OSError) as error:
         raise CannotRead(str(error)) from error
     offset_h, block_bytes = settings.gateway.utc_offset_h, settings.gateway.block_bytes
@@ -104,7 +106,7 @@ def look_at(file: Path, settings: Settings, description: StationDescription | No
         named = read_file(snapshot.name, snapshot.content, Station(None, offset_h)).names_station
         station = named if named and is_safe_name(named, LONGEST_NAME_BYTES) else None
     prepared = prepare(snapshot, Station(station or _NOBODY, offset_h), block_bytes)
-    close = place(draft(prepared, "0" * 32, settings.gateway.window_s), None)
+    close = place(draft(prepared, "0" * 32, settings.gateway.window_s, sources=sources), None)
     known = {description.station: description} if description else {}
     refused = refusal(close, prepared, known, data_levels(settings.registrar.kinds_file))
     return Inspected(station, prepared, close, refused)
@@ -116,7 +118,7 @@ def document(found: Inspected) -> dict[str, Any]:
     known = found.station is not None
     facts: dict[str, Any] = {
         "file": close.name,
-        "left_alone": close.name is not None and is_temporary(close.name),
+        "left_alone": close.name is not None and (is_temporary(close.name) or is_sources(close.name)),
         "size_bytes": close.raw_size_bytes,
         "sha256": close.raw_sha256,
         "id24": id24(close.raw_sha256),
@@ -133,6 +135,7 @@ def document(found: Inspected) -> dict[str, Any]:
         "labels": [each.name for each in reading.labels] if reading else [],
         "first_rows": first_rows(reading) if reading else [],
         "notes": close.notes,
+        "sources": list(close.sources),
         "refused": {"reason": found.refused.reason, "detail": found.refused.detail} if found.refused else None,
         "batch": batch_of(close) if known else None,
         "path": paths_of(close).data_object if known else None,
@@ -188,6 +191,7 @@ def show(found: Inspected) -> None:
         "stop": facts["stop"] or "—",
         "rows": f"{facts['rows']} in {facts['blocks']} blocks",
         **facts["notes"],
+        **({"sources": ", ".join(facts["sources"])} if facts["sources"] else {}),
         **({"refused": f"{facts['refused']['reason']}: {facts['refused']['detail']}"} if facts["refused"] else {}),
         "batch": facts["batch"] or "—",
         "id24": facts["id24"],

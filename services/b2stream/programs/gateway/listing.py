@@ -13,7 +13,7 @@ OUTCOMES = {
     "committed": "committed",
     "replicated": "replicated (safe to delete)",
 }
-_FORGOTTEN = ("attempt", "series_number", "url", "second_url", "reason", "detail", "sent_again")
+_FORGOTTEN = ("attempt", "series_number", "sources", "url", "second_url", "reason", "detail", "sent_again")
 
 
 def entries(journal: Journal, *, everything: bool) -> list[dict[str, Any]]:
@@ -51,6 +51,7 @@ def _of_attempt(attempt: Attempt) -> dict[str, Any]:
         "size_bytes": close.raw_size_bytes,
         "sha256": close.raw_sha256,
         "opaque_reason": close.opaque_reason,
+        "sources": list(close.sources),
         "id24": attempt.id24,
         "pid": attempt.pid,
         "path": attempt.path,

@@ -23,7 +23,8 @@ from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.publisher import Publisher
 from b2stream.programs.gateway.signing import unsigned
 from b2stream.programs.gateway.snapshot import FileChanged, FileUnreadable, Snapshot, take
-from b2stream.programs.gateway.watch import Folder, Seen, Signature
+from b2stream.programs.gateway.sources import BadSources, sources_of
+from b2stream.programs.gateway.watch import Folder, Seen, Signature, list_of
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Gateway:
     unreadable: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     _done: dict[str, Signature] = field(default_factory=dict)
+    _lists: dict[str, Signature] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unfinished = self.journal.unfinished()
@@ -95,6 +97,25 @@ class Gateway:
         self.unsettled = {seen.name: seen for seen in scan.unsettled}
         self.unreadable = {name: why for name, why in self.unreadable.items() if name in self.present}
         metrics.UNREADABLE.set(len(self.unreadable))
+        for seen in scan.lists:
+            if self._lists.get(seen.name) != seen.signature and self.is_taken(list_of(seen.name)):
+                self._lists[seen.name] = seen.signature
+                self._compare_list(list_of(seen.name))
+
+    def _compare_list(self, name: str) -> None:
+        """Say it where a file was sent without the sources that now stand beside it: what is archived does not change."""
+        latest = self.journal.latest(name)
+        if latest is None:
+            return  # archived and forgotten
+        try:
+            sources = sources_of(self.present[name].path)
+        except BadSources as error:
+            log.error("%s", error)
+        else:
+            if sources != latest.close.sources:
+                log.warning(
+                    "sources came or changed after their file was sent: not archived", extra={"facts": {"file": name}}
+                )
 
     def _attend(self, seen: Seen, work: Callable[[Seen], None]) -> None:
         """Do something with a file; trouble with the file itself does not keep the others waiting."""
@@ -132,10 +153,12 @@ class Gateway:
         """Publish a content as a new attempt; `again` is the attempt that it repeats."""
         prepared = prepare(snapshot, self.station, self.block_bytes)
         batch = self._batch(prepared)
+        sources = sources_of(snapshot.path) or (again.close.sources if again is not None else ())
         repeats = again.batch if again is not None else None
         tries = again.tries + 1 if again is not None and cause != "asked" else 0
         supersedes = self.journal.superseded_by_next(snapshot.name, repeats)
-        planned = draft(prepared, self.new_attempt(), self.window_s, self._relation(snapshot.name, batch), supersedes)
+        relation = self._relation(snapshot.name, batch)
+        planned = draft(prepared, self.new_attempt(), self.window_s, relation, supersedes, sources)
         self.warn(planned, prepared)
         self.journal.plan(planned, prepared.cuts, tries)
         attempt = self.journal.open_attempt(snapshot.name)

@@ -4,7 +4,8 @@ The folder is polled, because that works alike on every system and on network sh
 when size, times and inode stayed the same for `settle_s` of this process's own clock; clocks of file servers are not compared with
 ours. Two kinds are complete at once: a file that was here under a temporary name before (same inode), and, on POSIX systems, one whose
 status changed at least `settle_s` after its content: a rename into the folder does that, and so do `cp -p`, `tar` and `rsync`,
-which set the times when all is written. Folders below are left alone.
+which set the times when all is written. Folders below are left alone. A list of sources (`sources.py`) is no file of its own: a file
+is complete when the list beside it is, too.
 """
 
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from b2stream.errors import ConfigurationError, Retryable
 
+SOURCES_ENDING = ".sources"
 TEMPORARY_ENDS = (".part", ".partial", ".filepart", ".crdownload", ".tmp", "~")
 _STATUS_TIME_IS_CHANGE_TIME = os.name == "posix"  # on Windows the same field is the time of creation
 
@@ -51,15 +53,26 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One look at the folder: files that are complete, oldest first, and those that may still be written to."""
+    """One look at the folder: files that are complete, oldest first, those that may still be written to, and lists of sources."""
 
     complete: tuple[Seen, ...]
     unsettled: tuple[Seen, ...]
+    lists: tuple[Seen, ...] = ()
 
 
 def is_temporary(name: str) -> bool:
     """Whether a name says that its file is not for us yet: hidden, or one of the usual names of a transfer that still runs."""
     return name.startswith(".") or name.lower().endswith(TEMPORARY_ENDS)
+
+
+def is_sources(name: str) -> bool:
+    """Whether a name is that of a list of sources, which is never published itself."""
+    return name.endswith(SOURCES_ENDING) and name != SOURCES_ENDING
+
+
+def list_of(name: str) -> str:
+    """The file whose sources a list names."""
+    return name.removesuffix(SOURCES_ENDING)
 
 
 def printable(name: str) -> str:
@@ -86,20 +99,23 @@ class Folder:
     def scan(self) -> Scan:
         """Look once. Raises FolderAway."""
         now = self._clock()
-        complete: list[Seen] = []
-        unsettled: list[Seen] = []
+        settled: dict[str, bool] = {}
         present, temporary = self._list()
         for seen in present:
             before, since = self._since.get(seen.name, (None, now))
             since = since if before == seen.signature else now
             at_once = before is None and self._written_before(seen.signature)
             self._since[seen.name] = (seen.signature, now - self._settle_s if at_once else since)
-            settled = at_once or now - since >= self._settle_s
-            (complete if settled else unsettled).append(seen)
+            settled[seen.name] = at_once or now - since >= self._settle_s
         self._since = {seen.name: self._since[seen.name] for seen in present}
         self._temporary = temporary
+        files = [seen for seen in present if not is_sources(seen.name)]
+        complete = [seen for seen in files if settled[seen.name] and settled.get(seen.name + SOURCES_ENDING, True)]
+        is_complete = {seen.name for seen in complete}
+        unsettled = [seen for seen in files if seen.name not in is_complete]
         complete.sort(key=lambda seen: (seen.signature.modified_ns, seen.name))
-        return Scan(tuple(complete), tuple(unsettled))
+        lists = (seen for seen in present if is_sources(seen.name) and settled[seen.name])
+        return Scan(tuple(complete), tuple(unsettled), tuple(lists))
 
     def unsettle(self, name: str) -> None:
         """The file changed while it was read: it has to settle anew."""
