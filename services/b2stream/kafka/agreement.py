@@ -1,8 +1,13 @@
 """Whether a topic is what every program relies on; `b2stream topics check` compares the rest of the contract."""
 
-from b2stream.errors import ConfigurationError
+import logging
+
+from b2stream.errors import ConfigurationError, Fatal
 from b2stream.kafka.admin import Admin, TopicFacts
 
+_log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
 _STAMPED, _BY_THE_BROKER = "message.timestamp.type", "LogAppendTime"
 
 
@@ -17,6 +22,32 @@ def agreed_topic(admin: Admin, name: str, partitions: int) -> TopicFacts:
     if stamped != _BY_THE_BROKER:
         raise ConfigurationError(f"{name} has {_STAMPED}={stamped}, the contract says {_BY_THE_BROKER}")
     return facts
+
+
+class TopicReplaced(Fatal):
+    """A topic was deleted and made again under this program: start it again. Stations send again what was lost with the old one."""
+
+    reason = "topic_replaced"
+
+
+def still_agreed(admin: Admin, name: str, partitions: int, topic_id: str) -> None:
+    """Look again, while a program works, whether the topic is the one that it began with.
+
+    Raises ConfigurationError where its partitions are others by now, TopicReplaced where it is another topic of the same name:
+    its offsets mean other messages, and a consumer that goes on may pass over the first ones. Retryable where nobody answers.
+    """
+    try:
+        facts = admin.topic(name)
+    except (
+        ConfigurationError
+    ) as error:  # so says a broker that was just thawed, too; nothing is read or written meanwhile
+        _log.warning("%s", error)
+        return
+    wrong = wrong_partitions(name, facts, partitions)
+    if wrong:
+        raise ConfigurationError(wrong)
+    if facts.topic_id != topic_id:
+        raise TopicReplaced(f"{name} was {topic_id} and is {facts.topic_id}")
 
 
 def wrong_partitions(name: str, facts: TopicFacts, partitions: int) -> str:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from b2stream.contracts import topics
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.integration.processor.alongside import alongside
 from tests.integration.processor.conftest import QUICK_S, Deployment, wait_until
@@ -101,6 +102,23 @@ def test_a_committed_offset_outside_the_log_is_fatal_before_a_message_is_taken(
     assert "offsets accept" in process.last_log_lines(50)
     assert not deployment.objects()
     assert not deployment.events()
+
+
+@alongside
+def test_I8_a_topic_that_is_made_again_under_a_processor_stops_it(deployment: Deployment) -> None:
+    process = deployment.start()
+    wait_until(lambda: "reading partitions" in process.last_log_lines())
+    deployment.admin.delete_topic(deployment.topic)
+    deployment.admin.create_topic(deployment.topic, 3, 1, topics.MEASUREMENTS.config())
+    deployment.send(StationBatch().sent(attempt_name(1)))  # at the offsets that the old topic would have given next
+    assert process.wait(QUICK_S)
+    said = process.last_log_lines(50)
+    assert (process.exit_code == 1 and "deleted and made again under this program: start it again" in said) or (
+        process.exit_code == 4 and "Unknown topic" in said  # a rebalance came between
+    )
+    deployment.start()
+    wait_until(deployment.is_all_acknowledged)
+    expect_exactly(deployment, [StationBatch()])
 
 
 @alongside

@@ -11,7 +11,7 @@ from b2stream.commands import topics as command
 from b2stream.contracts import topics as contract
 from b2stream.errors import ConfigurationError
 from b2stream.kafka.admin import Admin, TopicFacts
-from b2stream.kafka.agreement import agreed_topic
+from b2stream.kafka.agreement import TopicReplaced, agreed_topic, still_agreed
 from b2stream.programs.gateway.cluster import Cluster
 from b2stream.settings import load
 
@@ -61,3 +61,24 @@ def test_another_number_of_partitions_is_named_alike_everywhere(
 def test_a_topic_that_is_stamped_by_the_stations_clock_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"icos\.commits has message\.timestamp\.type=CreateTime"):
         agreed_topic(played(message_timestamp_type="CreateTime"), "icos.commits", 12)
+
+
+def test_I8_a_topic_that_was_made_again_under_a_program_stops_it() -> None:
+    still_agreed(played(), "icos.measurements", 12, "id")
+    with pytest.raises(TopicReplaced, match=r"start it again.*icos\.measurements was old and is id"):
+        still_agreed(played(), "icos.measurements", 12, "old")
+
+
+def test_partitions_that_are_added_under_a_program_stop_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"icos\.measurements has 14 partitions, kafka\.partitions is 12"):
+        still_agreed(played(14), "icos.measurements", 12, "id")
+
+
+def test_a_broker_that_does_not_know_the_topic_for_a_moment_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = played()
+
+    def unknown(_name: str) -> TopicFacts:
+        raise ConfigurationError("Kafka: unknown topic")
+
+    monkeypatch.setattr(admin, "topic", unknown)
+    still_agreed(admin, "icos.measurements", 12, "id")

@@ -18,6 +18,7 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import CoverageStarted
 from b2stream.errors import B2streamError, ConfigurationError, Fatal, Retryable
+from b2stream.kafka import agreement
 from b2stream.kafka.admin import Admin, TopicFacts
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.processor import metrics, offsets
@@ -48,7 +49,7 @@ class Program:
         self._stopping = threading.Event()
         self._error: B2streamError | None = None
         self._health = Health()
-        self._asking = ThreadPoolExecutor(2, "asking")  # never behind a commit that waits for a centre
+        self._asking = ThreadPoolExecutor(3, "asking")  # never behind a commit that waits for a centre
         self._topic = topics.MEASUREMENTS.full_name(settings.general.community)
         self._group = ""
         self._topic_id = ""
@@ -112,6 +113,7 @@ class Program:
                 (_LOOK_AROUND_EVERY_S, lambda: self._look_around(parts)),
                 (min(2.0, silence_s / 10), lambda: self._abandon(admin, parts)),
                 (_LOOK_AROUND_EVERY_S, parts.processor.look_again),
+                (agreement.LOOK_EVERY_S, lambda: self._look_at_topic(admin)),
             ):
                 loops.append(asyncio.create_task(self._again(every_s, act)))
             await self._stop.wait()
@@ -212,6 +214,16 @@ class Program:
         metrics.OLDEST_SECONDS.set(age_s)
         self._shout(age_s)
 
+    async def _look_at_topic(self, admin: Admin) -> None:
+        await asyncio.get_running_loop().run_in_executor(
+            self._asking,
+            agreement.still_agreed,
+            admin,
+            self._topic,
+            self._settings.kafka.partitions,
+            self._topic_id,
+        )
+
     def _notice_stall(self, parts: Parts) -> None:
         owned = parts.processor.partitions.items()
         is_behind = any(self._ends.get(number, 0) > partition.next_offset for number, partition in owned)
@@ -236,7 +248,10 @@ class Program:
         try:
             ranges = await loop.run_in_executor(self._asking, admin.ranges, self._topic, partitions)
             self._ends = {number: held.end for number, held in ranges.items()}
-        except Retryable as error:
+        except (
+            Retryable,
+            ConfigurationError,
+        ) as error:  # a broker that was just thawed does not know its topics for a moment
             _log.warning("waiting for Kafka: %s", error)
             self._ends = {}
         await parts.processor.abandon_silent(self._ends)
