@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from b2stream.batches.identity import id24, irods_checksum
+from b2stream.errors import AccessRefused
+from b2stream.handles.answers import RecordRefused
 from b2stream.handles.memory import MemoryHandles
-from b2stream.handles.records import REPLICA
+from b2stream.handles.records import PARENT, REPLICA
 from b2stream.handles.service import CHECKSUM, URL, HandleRecord, HandleValue
 from b2stream.programs.audit.findings import Finding
 from b2stream.programs.audit.index import Index
@@ -14,7 +16,8 @@ from b2stream.programs.audit.judging import Scope
 from b2stream.programs.audit.pids import judge_pids, read_pids
 from tests.unit.audit.facts import NOW_S, done, whole_archive
 
-PREFIX = "21.T99999"
+PREFIX, SECOND, FORMER = "21.T99999", "21.T88888", "21.T77777"
+COPY = "irods://fzj/copy"
 
 
 @pytest.fixture
@@ -46,16 +49,35 @@ def service(index: Index) -> MemoryHandles:
     return made
 
 
-def record(suffix: str, sha256: str, url: str, replica: str | None = "irods://fzj/copy") -> HandleRecord:
+def record(
+    suffix: str, sha256: str, url: str, replica: str | None = COPY, *, prefix: str = PREFIX, parent: str | None = None
+) -> HandleRecord:
     values = [HandleValue(1, URL, url), HandleValue(2, CHECKSUM, irods_checksum(sha256))]
+    if parent:
+        values.append(HandleValue(8, PARENT, parent))
     if replica:
         values.append(HandleValue(9, REPLICA, replica))
-    return HandleRecord(f"{PREFIX}/{suffix}", tuple(values))
+    return HandleRecord(f"{prefix}/{suffix}", tuple(values))
 
 
-def judged(index: Index, service: MemoryHandles) -> list[Finding]:
-    read_pids(index, service, PREFIX)
-    return list(judge_pids(index, PREFIX, Scope("csc", "fzj", NOW_S, 900.0)))
+def judged(index: Index, service: MemoryHandles, second_prefix: str = "") -> list[Finding]:
+    read_pids(index, service, (PREFIX, second_prefix))
+    return list(judge_pids(index, PREFIX, Scope("csc", "fzj", NOW_S, 900.0, second_prefix=second_prefix)))
+
+
+def named(findings: list[Finding]) -> list[tuple[str, str]]:
+    return [(finding.kind.value, finding.path) for finding in findings]
+
+
+def copies(index: Index, service: MemoryHandles, second_prefix: str) -> list[HandleRecord]:
+    """Let the second centre have a prefix: each copy has a record of its own, which the first one names."""
+    made = []
+    for row in list(index.rows("SELECT * FROM committed ORDER BY number")):
+        suffix, sha256 = row["id24"], row["sha256"]
+        service.rewrite(record(suffix, sha256, row["url"], f"{second_prefix}/{suffix}"))
+        made.append(record(suffix, sha256, COPY, None, prefix=second_prefix, parent=f"{PREFIX}/{suffix}"))
+        service.rewrite(made[-1])
+    return made
 
 
 def some(index: Index) -> tuple[str, HandleRecord]:
@@ -115,3 +137,88 @@ def test_I6_equal_content_in_two_batches_shares_one_record_and_the_first_locatio
         sha256=first["sha256"],
     )
     assert judged(index, service) == []
+
+
+def test_I6_copies_with_pids_of_their_own_are_no_finding(index: Index, service: MemoryHandles) -> None:
+    copies(index, service, SECOND)
+    assert judged(index, service, SECOND) == []
+
+
+def test_I6_a_copy_whose_record_is_gone_is_unregistered_under_the_second_prefix(
+    index: Index, service: MemoryHandles
+) -> None:
+    lost = copies(index, service, SECOND)[1].handle
+    service.delete(lost)
+    assert named(judged(index, service, SECOND)) == [("unregistered", lost)]
+
+
+@pytest.mark.parametrize("changed", [CHECKSUM, URL, PARENT])
+def test_I6_a_copy_s_record_that_says_something_else_is_misregistered(
+    index: Index, service: MemoryHandles, changed: str
+) -> None:
+    ours = copies(index, service, SECOND)[1]
+    values = tuple(replace(each, value="other") if each.type == changed else each for each in ours.values)
+    service.rewrite(replace(ours, values=values))
+    (finding,) = judged(index, service, SECOND)
+    assert named([finding]) == [("misregistered", ours.handle)]
+    assert changed in finding.detail
+
+
+def test_I6_a_copy_s_record_of_a_content_that_nobody_committed_is_extra(index: Index, service: MemoryHandles) -> None:
+    copies(index, service, SECOND)
+    service.create(record("A" * 24, "a" * 64, "irods://fzj/nowhere", None, prefix=SECOND))
+    assert [(kind, path.casefold()) for kind, path in named(judged(index, service, SECOND))] == [
+        ("extra", f"{SECOND}/{'a' * 24}".casefold())
+    ]
+
+
+def test_I6_copies_keep_the_pids_of_a_prefix_that_the_second_centre_had_once(
+    index: Index, service: MemoryHandles
+) -> None:
+    former = copies(index, service, FORMER)
+    assert judged(index, service, SECOND) == [], "a PID is for ever"
+    service.rewrite(replace(former[0], values=tuple(each for each in former[0].values if each.type != PARENT)))
+    assert named(judged(index, service, SECOND)) == [("misregistered", former[0].handle)]
+
+
+def announced_before(index: Index, service: MemoryHandles) -> str:
+    """Let one batch be from a time when the first centre had another prefix; its PID."""
+    row = index.one("SELECT * FROM committed WHERE number = 1")
+    assert row is not None
+    pid = f"{FORMER}/{row['id24']}"
+    index.run("UPDATE committed SET pid = :pid WHERE number = 1", pid=pid)
+    service.delete(f"{PREFIX}/{row['id24']}")
+    service.create(record(row["id24"], row["sha256"], row["url"], prefix=FORMER))
+    return pid
+
+
+def test_I6_a_batch_is_judged_by_the_pid_under_which_it_was_announced(index: Index, service: MemoryHandles) -> None:
+    pid = announced_before(index, service)
+    assert judged(index, service) == []
+    ours = service.read(pid)
+    assert ours is not None
+    service.rewrite(replace(ours, values=tuple(replace(each, value="other") for each in ours.values)))
+    assert named(judged(index, service)) == [("misregistered", pid)]
+    service.delete(pid)
+    assert named(judged(index, service)) == [("unregistered", pid)]
+
+
+def test_I13_a_prefix_that_the_server_does_not_serve_any_more_is_one_finding(
+    index: Index, service: MemoryHandles
+) -> None:
+    announced_before(index, service)
+
+    def refuse(call: str, about: str) -> None:
+        if about.startswith(FORMER):
+            raise RecordRefused("response code 301")
+
+    service.before_call = refuse
+    (finding,) = judged(index, service)
+    assert named([finding]) == [("unregistered", FORMER)]
+    assert "response code 301" in finding.detail
+
+
+def test_a_server_that_does_not_let_us_read_is_no_finding(index: Index, service: MemoryHandles) -> None:
+    service.fail("list", AccessRefused("response code 400"))
+    with pytest.raises(AccessRefused):
+        judged(index, service)

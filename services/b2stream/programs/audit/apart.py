@@ -51,8 +51,9 @@ def judge_apart(index: Index, scope: Scope) -> Iterator[Finding]:
     query += "WHERE substr(o.path, 1, 1) = '.' AND k.path IS NULL AND o.modified_s < :settled_s"
     for row in index.rows(query, settled_s=settled_s):
         yield _stranger(row)
-    for row in index.rows("SELECT d.path, d.trouble, d.centre FROM day d WHERE d.trouble IS NOT NULL"):
-        yield Finding(Kind.ALTERED, row["path"], row["centre"], detail=row["trouble"])
+    for row in index.rows("SELECT * FROM day WHERE trouble IS NOT NULL"):
+        if _is_named_after(row["path"], row["sha256"]):  # else its checksum is the finding
+            yield Finding(Kind.ALTERED, row["path"], row["centre"], detail=row["trouble"])
     query = "SELECT a.* FROM quarantined a LEFT JOIN told_aside t ON t.centre = a.centre AND t.path = a.path "
     for row in index.rows(query + "WHERE t.path IS NULL AND a.modified_s < :settled_s", settled_s=settled_s):
         yield Finding(Kind.UNRECORDED, row["path"], row["centre"], detail="no event tells why it was set aside")

@@ -150,8 +150,8 @@ class Auditor:
 
     def _read_pids(self) -> None:
         if self._plan.handles is not None:
-            prefix = self._settings.first.prefix
-            read_pids(self._index, self._plan.handles, prefix, lambda count: self._tell("PID records", count))
+            prefixes = self._settings.first.prefix, self._settings.second.prefix
+            read_pids(self._index, self._plan.handles, prefixes, lambda count: self._tell("PID records", count))
 
     def _judge(self) -> list[Finding]:
         self._index.derive()

@@ -21,13 +21,14 @@ CREATE TABLE IF NOT EXISTS manifest (
   closed_at_us INTEGER, forged TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS committed (
   batch TEXT PRIMARY KEY, station TEXT, series TEXT, number INTEGER, attempt TEXT, path TEXT, size_bytes INTEGER, sha256 TEXT,
-  manifest_path TEXT, manifest_size_bytes INTEGER, manifest_sha256 TEXT, id24 TEXT, url TEXT, stop_us INTEGER,
+  manifest_path TEXT, manifest_size_bytes INTEGER, manifest_sha256 TEXT, id24 TEXT, pid TEXT, url TEXT, stop_us INTEGER,
   partition INTEGER, offset INTEGER, appended_at_us INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS replicated (
   batch TEXT, centre TEXT, url TEXT, partition INTEGER, offset INTEGER, appended_at_us INTEGER,
   PRIMARY KEY (batch, centre)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pid (
-  folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, url TEXT, replica TEXT) WITHOUT ROWID;
+  folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, url TEXT, replica TEXT, parent TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unserved (prefix TEXT PRIMARY KEY, detail TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS superseded (attempt TEXT PRIMARY KEY, station TEXT, series TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS link (
   station TEXT, series TEXT, number INTEGER, digest TEXT, previous TEXT, batch TEXT, stop_us INTEGER, source TEXT,

@@ -307,7 +307,7 @@ def _note_day(index: Index, station: str, at_us: int) -> None:
 
 def _commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:
     names = ("batch", "station", "series", "attempt", "path", "size_bytes", "sha256", "manifest_path")
-    more = ("manifest_size_bytes", "manifest_sha256", "id24", "url", "stop_us")
+    more = ("manifest_size_bytes", "manifest_sha256", "id24", "pid", "url", "stop_us")
     return {
         **{name: getattr(event, name) for name in (*names, *more)},
         "number": event.series_number,

@@ -73,6 +73,7 @@ def reannounce(
     *,
     prefix: str = "",
     policy: str | None = None,
+    copies: Copies = lambda station, series: None,
     check_signature: SignatureCheck = lambda close, closed_at_us: None,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
@@ -89,7 +90,7 @@ def reannounce(
             now_us = int(now_s() * 1e6)
             found = list(
                 threads.map(
-                    lambda path, at_us=now_us: _event(store, path, prefix, at_us, policy, check_signature), page
+                    lambda path, at_us=now_us: _event(store, path, prefix, at_us, policy, copies, check_signature), page
                 )
             )
             events = [event for event in found if isinstance(event, BatchCommitted)]
@@ -107,6 +108,7 @@ def _event(
     prefix: str,
     now_us: int,
     policy: str | None,
+    copies: Copies,
     check_signature: SignatureCheck,
 ) -> BatchCommitted | Announced:
     """The commit event, if manifest and data object are what they say."""
@@ -133,4 +135,4 @@ def _event(
                 raise DamagedObject(f"{placed.path} is not what its manifest says")
     except Stuck as error:
         return Announced(manifest_path, trouble=str(error))
-    return commit_event(manifest, pair, store, prefix, now_us, SOFTWARE, policy)
+    return commit_event(manifest, pair, store, prefix, now_us, SOFTWARE, policy, copies(close.station, close.series))

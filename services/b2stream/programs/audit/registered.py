@@ -1,7 +1,7 @@
 """What PID record and attributes say of a data object, beside what its events say they must."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from b2stream.archive.attributes import clean
 from b2stream.archive.store import ObjectStore
@@ -48,9 +48,18 @@ class Registered:
             except (*UNANSWERED, Stuck) as error:
                 yield unanswered(record.handle, "the Handle server answers", error)
 
-    def rewrite(self, commit: BatchCommitted, replica: BatchReplicated | None) -> str:
-        """Write the records as the events say, over whatever is there; says how it ended. For repair alone."""
+    def rewrite(self, pid: str, commit: BatchCommitted, replica: BatchReplicated | None) -> str:
+        """Write the record of a PID as the events say, over whatever is there; says how it ended. For repair alone.
+
+        A PID that is not the data object's own is its copy's, also under a prefix that the second centre had once.
+        """
         record = first_record(commit, self.prefixes, replica)
+        if pid.casefold() != record.handle.casefold():
+            prefixes = replace(self.prefixes, second=pid.partition("/")[0])
+            copy = None if replica is None else second_record(replica, prefixes)
+            if copy is None or pid.casefold() != copy.handle.casefold():
+                raise Stuck(f"{pid}: no event says what its record must be")
+            record = copy
         found = self.service.read(record.handle)
         if found is not None and found.says_the_same(record):
             return "it is right already"

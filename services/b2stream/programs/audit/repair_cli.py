@@ -110,7 +110,7 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
     def register(act: Act) -> str:
         assert registered is not None
         first = find_subject(act.path, settings, framing)  # by PID: of several batches with one content the first
-        return "" if first.event is None else registered.rewrite(first.event, first.replica)
+        return "" if first.event is None else registered.rewrite(act.path, first.event, first.replica)
 
     def told() -> Told:
         log = Log(settings, framing)

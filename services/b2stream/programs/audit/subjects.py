@@ -54,6 +54,8 @@ def find_subject(what: str, settings: Settings, framing: Framing) -> Subject:
     log.fix_ends()
     # The earliest event of a batch decides; of two batches with one PID the first one's location stays.
     found = next((event for event in log.commits() if is_it(event)), None)
+    if pid and found is not None and found.pid != pid[1]:  # one content may have been announced under two prefixes
+        found = next((event for event in log.commits() if event.pid == pid[1]), found)
     if found is None:
         if pid or batch:
             raise NotFound(what)
