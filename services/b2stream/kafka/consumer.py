@@ -268,6 +268,7 @@ def _settings(brokers: Brokers, client_id: str, group: str | None, buffer_bytes:
         **{
             "group.id": group or f"{client_id}-without-group",
             "enable.auto.commit": False,
+            "check.crcs": True,  # librdkafka's default believes every byte that comes
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
             "fetch.queue.backoff.ms": 5,  # default 1000: throttles a batch reader 4-5 times (measured with librdkafka 2.16)

@@ -24,6 +24,7 @@ class LatestReader:
         more = {
             "group.id": f"{client_id}-without-group",
             "enable.auto.commit": False,
+            "check.crcs": True,  # librdkafka's default believes every byte that comes
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 100,  # Kafka tells of an end when it answers a fetch; default 500
             "auto.offset.reset": "earliest",  # a topic that was made anew is read from its own beginning

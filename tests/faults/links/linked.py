@@ -6,7 +6,7 @@ processor ─▶ first       replicator ─▶ source (first) and second       r
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,10 +100,12 @@ class LinkedZone(SandboxZone):
 class LinkedChain(Chain):
     """The chain with its programs pointed at the proxies, a judge, and rounds of files."""
 
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(
+        self, directory: Path, seed: int, *, environment: Mapping[str, str] | None = None, signed: Collection[str] = ()
+    ) -> None:
         timeouts = {variable(section, "timeout_s"): str(ANSWER_S) for section in ("first", "second", "handle")}
         self.linked = LinkedDeployment(directory, "links")
-        super().__init__(self.linked, environment=timeouts)
+        super().__init__(self.linked, environment={**timeouts, **(environment or {})}, signed=signed)
         self.judge = Judge(self)
         self._rounds = (load.round_of_files(seed, number) for number in range(1000))
         self._left: list[StationFile] = []
@@ -179,7 +181,7 @@ class LinkedChain(Chain):
         assert self.deployment.programs == self._begun, "restarted by hand"
         assert all(process.running for process in self.deployment.programs.values()), self.describe()
         name = topics.DEAD_LETTERS.full_name(self.deployment.community)
-        held = Admin(self.deployment.addresses["kafka"]).ranges(name, PARTITIONS)
+        held = until(lambda: Admin(self.deployment.addresses["kafka"]).ranges(name, PARTITIONS))
         assert sum(each.end for each in held.values()) == letters, "dead letters that nobody expected"
         self.settled = True
         return f"drained after {recovered_s:.1f} s, {judgement.objects} objects judged"

@@ -6,6 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from b2stream.contracts import topics
+from b2stream.kafka import Consumer, Producer, read_range
+from b2stream.kafka.admin import Admin
+from b2stream.kafka.latest import LatestReader
 from tests.faults import scale
 from tests.faults.chain import PROCESSOR, REGISTRAR, REPLICATOR
 from tests.faults.links.linked import CLIENTS, GATEWAY, LinkedChain, within
@@ -54,6 +57,44 @@ def test_I3_a_byte_flipped_on_the_way_to_the_processor_is_noticed_and_read_again
     files = chain.next_files()
     chain.strike("kafka", Fault("flip", DOWN, 20, within(files[0]), only=CLIENTS[PROCESSOR], times=1), files)
     say(chain.settle())
+
+
+def _alone(bootstrap: str, topic: str) -> list[bytes | None]:
+    consumer = Consumer(bootstrap, topic, client_id="alone")
+    try:
+        return [until(lambda: consumer.poll(0.2)).value for _ in range(6)]  # type: ignore[union-attr]
+    finally:
+        consumer.close()
+
+
+def _once_more(bootstrap: str, topic: str) -> list[bytes | None]:
+    return [message.value for message in read_range(bootstrap, topic, 0, 0, 5, client_id="once-more")]
+
+
+def _latest(bootstrap: str, topic: str) -> list[bytes | None]:
+    reader = LatestReader(bootstrap, topic, "latest")
+    try:
+        return [until(lambda: reader.poll(0.2)).value for _ in range(6)]  # type: ignore[union-attr]
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("read", [_alone, _once_more, _latest])
+def test_I3_each_of_our_readers_notices_a_flipped_byte_and_asks_again(
+    chain: LinkedChain, read: Callable[[str, str], list[bytes | None]]
+) -> None:
+    bootstrap, topic = chain.deployment.addresses["kafka"], f"links-read{read.__name__}"
+    Admin(bootstrap).create_topic(topic, 1, 1, topics.MEASUREMENTS.config())
+    messages = [b"message number %d of six" % number for number in range(6)]
+    producer = Producer(bootstrap, "test")
+    for message in messages:  # each in a batch of its own
+        producer.publish(topic, 0, b"", message, []).result()
+    producer.close()
+    chain.links["kafka"].set(Fault("flip", DOWN, 3, "number 2 of", times=1))
+    assert read(chain.links["kafka"].address, topic) == messages
+    assert chain.links["kafka"].counts.hits == 1
+    chain.links["kafka"].clear()
+    chain.settled = True
 
 
 @all_faults

@@ -19,6 +19,7 @@ _CHUNK_BYTES = 64 * 1024
 _QUEUED_CHUNKS = 16
 _OPENING_BYTES = 512
 _LONGEST_WAIT_S = 3600.0
+_END_S = 10.0
 _RESET = struct.pack("ii", 1, 0)  # lingering for no time: the other side is sent a reset
 
 
@@ -113,10 +114,9 @@ class FaultProxy:
             self._listening.close()
         for connection in list(self._connections):
             connection.end("cut")
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_END_S)
 
     async def _count(self) -> Counts:
         sent = self.sent_bytes

@@ -13,6 +13,8 @@ What is known of Faust 0.15.3 and aiokafka 0.14 and worked around here, each wit
 - uvloop's transport raises RuntimeError for a write between a connection's break and the moment that its reader notices, and
   aiokafka expects OSError (upstream issue 1038): its task for metadata ended by it, and with it every later look-up of the
   group's coordinator, so a broker that came back saw no heartbeat and no commit any more. `_Connection` says what is expected;
+- a record batch whose checksum does not hold (a byte that changed on the way) ends Faust, and what the same poll had taken before it
+  would be passed over: `_Records` ends there, and aiokafka asks again from that very offset;
 - an error that ends one of aiokafka's tasks, or that it keeps for a caller of `getmany`, is told to nobody, because Faust
   calls neither: `crashed` looks for them.
 """
@@ -23,8 +25,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiokafka.conn
+import aiokafka.consumer.fetcher
 import faust
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import CorruptRecordException, KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
@@ -65,6 +68,21 @@ class _Connection(aiokafka.conn.AIOKafkaConnection):  # type: ignore[misc]  # ai
 
 aiokafka.conn.AIOKafkaConnection = _Connection  # what aiokafka's own `create_conn` makes
 
+
+class _Records(aiokafka.consumer.fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """What was fetched of one partition; it ends before a batch whose checksum does not hold. Where that lasts, `Stalls` tells."""
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except CorruptRecordException as error:
+            _fetcher_log.warning("%s at offset %d: asking Kafka again", error, self.next_fetch_offset)
+            raise StopIteration from error
+
+
+aiokafka.consumer.fetcher.PartitionRecords = _Records  # what aiokafka's own fetcher makes
+
+_fetcher_log = logging.getLogger("aiokafka.consumer.fetcher")
 _repeats = Repeats()
 for _complains in ("aiokafka", "aiokafka.conn", "aiokafka.consumer.fetcher", "aiokafka.consumer.group_coordinator"):
     logging.getLogger(_complains).addFilter(_repeats)
