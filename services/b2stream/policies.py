@@ -55,6 +55,10 @@ class Policies:
             f'policies {self.id} say nothing of {station}/{series}: end with a rule for series = "*"'
         )
 
+    def copies(self, station: str, series: str) -> int:
+        """How many copies a batch of this series has, when all is done."""
+        return self.rule(station, series).copies
+
 
 def read_policies(file: str | Path = "") -> Policies:
     """The policies of a file, or b2stream's own. Raises ConfigurationError, which names file and field."""

@@ -18,8 +18,10 @@ def commit_event(
     committed_at_us: int,
     software: str,
     policy: str | None,
+    copies: int | None = None,
 ) -> BatchCommitted:
-    """The commit event. `prefix` is the first centre's handle prefix, `software` who says so, `policy` under which policies."""
+    """The commit event. `prefix` is the first centre's handle prefix, `software` who says so, `policy` under which policies, which
+    demand so many `copies`."""
     close, suffix = manifest.close, id24(manifest.close.raw_sha256)
     return BatchCommitted(
         batch=manifest.batch,
@@ -54,4 +56,5 @@ def commit_event(
         committed_at_us=committed_at_us,
         software=software,
         policy=policy,
+        copies=copies,
     )

@@ -220,6 +220,7 @@ class BatchCommitted(Record):
     committed_at_us: int
     software: str
     policy: str | None = None
+    copies: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

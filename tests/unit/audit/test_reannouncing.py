@@ -40,8 +40,14 @@ def store() -> MemoryStore:
 
 def announced(store: MemoryStore, check: SignatureCheck) -> tuple[list[BatchCommitted], list[Announced]]:
     told = Told()
-    found = list(reannounce(store, Announcer(told, Framing(), "icos", 3), policy="p", check_signature=check))
+    found = list(
+        reannounce(store, Announcer(told, Framing(), "icos", 3), policy="p", copies=one_copy, check_signature=check)
+    )
     return [BatchCommitted.from_framed(Framing().unframe(value)) for value in told.values], found
+
+
+def one_copy(station: str, series: str) -> int:
+    return 1
 
 
 def anything(close: BatchClosed, closed_at_us: int) -> str | None:
@@ -51,7 +57,7 @@ def anything(close: BatchClosed, closed_at_us: int) -> str | None:
 def test_I12_each_batch_is_announced_in_the_order_of_its_series(store: MemoryStore) -> None:
     events, found = announced(store, anything)
     assert [event.series_number for event in events] == [0, 1]
-    assert [event.policy for event in events] == ["p", "p"]
+    assert [(event.policy, event.copies) for event in events] == [("p", 1), ("p", 1)]
     assert not [each.trouble for each in found if each.trouble]
 
 

@@ -12,7 +12,7 @@ from b2stream.contracts.records import BatchClosed, BatchCommitted, BatchRepeate
 from b2stream.programs.gateway.journal import ReceiptWriter
 
 
-def commit_of(close: BatchClosed) -> BatchCommitted:
+def commit_of(close: BatchClosed, copies: int | None = 2) -> BatchCommitted:
     paths = paths_of(close)
     return BatchCommitted(
         batch=batch_of(close),
@@ -44,6 +44,7 @@ def commit_of(close: BatchClosed) -> BatchCommitted:
         closed_at_us=1,
         committed_at_us=2,
         software="test",
+        copies=copies,
     )
 
 

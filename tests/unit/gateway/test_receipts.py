@@ -97,6 +97,37 @@ def test_a_replica_event_alone_tells_both(stand: Stand, topics: Topics, sent: Ba
     assert outcome(stand) == "replicated"
 
 
+@pytest.mark.parametrize(("copies", "found"), [(1, "replicated"), (2, "committed"), (None, "committed")])
+def test_a_commit_under_a_policy_of_one_copy_is_all_that_has_to_come(
+    stand: Stand, topics: Topics, sent: BatchClosed, copies: int | None, found: str
+) -> None:
+    topics.put(COMMITS, value_of(commit_of(sent, copies)))
+    reader(stand, topics).poll()
+    assert outcome(stand) == found
+    topics.put(COMMITS, value_of(commit_of(sent, copies)))  # announced twice
+    reader(stand, topics).poll()
+    assert outcome(stand) == found
+
+
+def test_a_batch_that_was_announced_before_its_policy_was_known_is_done_once_it_is_announced_again(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    for copies in (None, 1):
+        topics.put(COMMITS, value_of(commit_of(sent, copies)))
+        reader(stand, topics).poll()
+    assert outcome(stand) == "replicated"
+
+
+def test_a_second_copy_that_comes_though_one_was_enough_has_its_receipt(
+    stand: Stand, topics: Topics, sent: BatchClosed
+) -> None:
+    topics.put(COMMITS, value_of(commit_of(sent, 1)))
+    topics.put(REPLICAS, value_of(replica_of(sent)))
+    reader(stand, topics).poll()
+    (attempt,) = stand.start().journal.batches()
+    assert (attempt.outcome, attempt.second_url) == ("replicated", replica_of(sent).url)
+
+
 @pytest.mark.parametrize("by", ["attempt", "batch"])
 def test_a_poison_letter_refuses_and_another_one_loses(
     stand: Stand, topics: Topics, sent: BatchClosed, by: str

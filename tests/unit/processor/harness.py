@@ -143,6 +143,7 @@ class Deployment:
     unsigned: str = "accept"
     unknown_key_s: float = 3_600.0
     levels: dict[str, int] = field(default_factory=dict)
+    copies: dict[str, int] = field(default_factory=dict)  # by series
     framing: Framing = field(default_factory=Framing)
 
     def __post_init__(self) -> None:
@@ -234,6 +235,7 @@ class Running:
                 clock,
                 now_us=lambda: deployment.now_us,
                 policy="rules-1 sha256:00",
+                copies=lambda station, series: deployment.copies.get(series, 2),
                 descriptions=lambda: deployment.stations.descriptions,
             ),
             outbox=outbox,

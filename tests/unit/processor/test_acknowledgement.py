@@ -22,7 +22,7 @@ def test_a_file_becomes_a_data_object_a_manifest_and_a_commit_event(deploy: Depl
         assert set(deployment.objects()) == {event.path, event.manifest_path}
         assert event.attempt == ONE
         assert event.rows == 12
-        assert event.policy == "rules-1 sha256:00"
+        assert (event.policy, event.copies) == ("rules-1 sha256:00", 2)
         assert deployment.committed == {0: 4}
         assert not deployment.letters()
 

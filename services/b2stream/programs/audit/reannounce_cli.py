@@ -47,7 +47,7 @@ def command(file: str | None, station: str, everything: bool, as_json: bool) -> 
 
 def run(settings: Settings, station: str = "", everything: bool = False) -> tuple[int, dict[str, str]]:
     """Announce; how many were, and why others were not, by path. Raises Retryable, ConfigurationError."""
-    framing = framing_from(settings)
+    framing, policies = framing_from(settings), policies_of(settings)
     first = open_centres(settings)[0]
     producer = Producer(settings.kafka, "b2stream-reannounce")
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
@@ -59,7 +59,8 @@ def run(settings: Settings, station: str = "", everything: bool = False) -> tupl
                 first,
                 announcer,
                 prefix=settings.first.prefix,
-                policy=policies_of(settings).label,
+                policy=policies.label,
+                copies=policies.copies,
                 check_signature=deployed_check(settings, framing),
                 folder=station,
                 is_wanted=is_wanted,

@@ -27,6 +27,9 @@ from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.walking import SignatureCheck
 
 SOFTWARE = f"b2stream-reannounce {__version__}"
+Copies = Callable[[str, str], int | None]
+"""How many copies the policy demands, by station and series."""
+
 _AT_ONCE = 256
 _THREADS = 4
 

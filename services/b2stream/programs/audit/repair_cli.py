@@ -129,6 +129,7 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         StoppableClock(),
         prefix=settings.first.prefix,
         policy=policies_of(settings).label,
+        copies=policies_of(settings).copies,
         check_signature=deployed_check(settings, framing),
         register=register if registered is not None else None,
         told=told,

@@ -19,7 +19,7 @@ from b2stream.contracts import topics
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, TELL, Act, RepairPlan
-from b2stream.programs.audit.reannouncing import Announcer, reannounce
+from b2stream.programs.audit.reannouncing import Announcer, Copies, reannounce
 from b2stream.programs.audit.untold import Told, untold
 from b2stream.programs.audit.walking import SignatureCheck
 
@@ -50,6 +50,7 @@ class Repair:
     prefix: str = ""
     register: Callable[[Act], str] | None = None  # writes a PID record, and says how it ended
     policy: str | None = None
+    copies: Copies = lambda station, series: None
     check_signature: SignatureCheck = lambda close, closed_at_us: None
     now_s: Callable[[], float] = time.time
     who: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
@@ -128,6 +129,7 @@ class Repair:
             self.announcer,
             prefix=self.prefix,
             policy=self.policy,
+            copies=self.copies,
             check_signature=self.check_signature,
             folder=folder,
             is_wanted=lambda path: path == act.path,

@@ -78,7 +78,7 @@ def gateway(ctx: click.Context, /, once: bool, wait: str, timeout_s: float | Non
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.pass_context
 def receipts(ctx: click.Context, /, everything: bool, as_json: bool, **options: Any) -> None:
-    """List per file: sent, committed, replicated (safe to delete), or refused with the reason.
+    """List per file: sent, committed, replicated (every copy that its policy demands is there: safe to delete), or refused with the reason.
 
     Exit codes: 0 every file is committed, 1 some file is refused, 3 some file is not committed yet.
     """

@@ -124,7 +124,7 @@ class Attempt:
 
     @property
     def outcome(self) -> str:
-        """sending (also: to be sent again), sent, lost, refused, committed or replicated."""
+        """sending (also: to be sent again), sent, lost, refused, committed or replicated (every copy that its policy demands is there)."""
         names = ("state", "retry", "refused_reason", "lost_reason", "committed_at_us", "replicated_at_us")
         return outcome_of({name: getattr(self, name) for name in names})
 
@@ -198,6 +198,11 @@ class ReceiptWriter:
         self._db.execute(
             "UPDATE receipts SET replicated_at_us = ?, second_url = ? WHERE batch = ?", (at_us, second_url, batch)
         )
+
+    def only_copy(self, batch: str, at_us: int) -> None:
+        """A commit event under a policy of one copy: all is done. A replica that comes all the same has its own receipt."""
+        update = "UPDATE receipts SET replicated_at_us = ? WHERE batch = ? AND replicated_at_us IS NULL"
+        self._db.execute(update, (at_us, batch))
 
     def letter(self, attempt: str, batch: str, reason: str, detail: str, *, poison: bool) -> bool:
         """A dead letter that names an attempt or a batch; False where it is none of ours. The first one of each kind stays.

@@ -13,6 +13,7 @@ OUTCOMES = {
     "committed": "committed",
     "replicated": "replicated (safe to delete)",
 }
+ONE_COPY = "committed, its policy wants one copy (safe to delete)"
 _FORGOTTEN = ("attempt", "series_number", "sources", "url", "second_url", "reason", "detail", "sent_again")
 
 
@@ -33,7 +34,9 @@ def print_entries(found: list[dict[str, Any]]) -> None:
         if entry["state"] in ("refused", "lost"):
             where = ": ".join(filter(None, (entry["reason"], entry["detail"])))
         count = str(entry["rows"]) if entry["opaque_reason"] is None else f"({entry['opaque_reason']})"
-        rows.append([entry["file"], entry["series"], count, OUTCOMES[entry["state"]], where])
+        is_only_copy = entry["state"] == "replicated" and entry["url"] and not entry["second_url"]
+        state = ONE_COPY if is_only_copy else OUTCOMES[entry["state"]]
+        rows.append([entry["file"], entry["series"], count, state, where])
     print_columns(rows)
 
 

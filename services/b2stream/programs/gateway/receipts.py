@@ -1,7 +1,8 @@
 """What comes back to this station: commit events, repeats, replica events and dead letters, read without a group.
 
-A commit event answers the close of the attempt that it names. A close of a batch that is archived already (a file corrected and then
-changed back; a journal that was lost) is answered by `BatchRepeated`, which the processor publishes once that batch verifies.
+A commit event answers the close of the attempt that it names; where the policy demands one copy, nothing more has to come. A close of a
+batch that is archived already (a file corrected and then changed back; a journal that was lost) is answered by `BatchRepeated`, which
+the processor publishes once that batch verifies.
 
 Where reading stands is in the journal, in one transaction with what was read. A topic that is new to the journal is read from its
 beginning. Messages of other stations in the same partition are passed over by their key, unread.
@@ -158,7 +159,9 @@ class Receipts:
 
 
 def _take_commit(commit: BatchCommitted, writer: ReceiptWriter) -> None:
-    if writer.knows(commit.batch) and writer.committed(
+    if not writer.knows(commit.batch):
+        return
+    if writer.committed(
         commit.batch,
         commit.attempt,
         commit.committed_at_us,
@@ -168,6 +171,8 @@ def _take_commit(commit: BatchCommitted, writer: ReceiptWriter) -> None:
         path=commit.path,
     ):
         log.info("committed", extra={"facts": {"name": commit.name, "series": commit.series, "path": commit.path}})
+    if commit.copies == 1:
+        writer.only_copy(commit.batch, commit.committed_at_us)
 
 
 def _take_repeat(repeat: BatchRepeated, at_us: int, writer: ReceiptWriter) -> None:

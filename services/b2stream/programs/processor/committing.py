@@ -71,7 +71,10 @@ class Committed:
 
 @dataclass(slots=True)
 class Committer:
-    """Commits closed attempts at one centre. `commit` may run in several threads at once. `descriptions` are those of stations now."""
+    """Commits closed attempts at one centre. `commit` may run in several threads at once.
+
+    `copies` says how many the policy demands, by station and series; `descriptions` are those of stations now.
+    """
 
     store: ObjectStore
     framing: Framing
@@ -82,6 +85,7 @@ class Committer:
     now_us: Callable[[], int] = lambda: time.time_ns() // 1000
     writer: Writer = field(default_factory=Writer)
     policy: str | None = None
+    copies: Callable[[str, str], int] | None = None
     descriptions: Callable[[], Mapping[str, StationDescription]] = dict
 
     def commit(self, closed: ClosedBatch) -> Committed:
@@ -160,8 +164,9 @@ class Committer:
         self, closed: ClosedBatch, pair: PlacedPair, *, ours: Manifest | None = None, was_there: bool = False
     ) -> Committed:
         manifest, summary = self._manifest(closed, pair, ours)
+        copies = None if self.copies is None else self.copies(manifest.close.station, manifest.close.series)
         return Committed(
-            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), SOFTWARE, self.policy),
+            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), SOFTWARE, self.policy, copies),
             aggregate_of(manifest, summary),
             self._repeated(closed, manifest),
             was_there or pair.other_manifest is not None,

@@ -89,7 +89,7 @@ def put_together(
         return read_range(brokers, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
 
     store = open_centre("first", settings.first)
-    clock = StoppableClock(stopping)
+    clock, policies = StoppableClock(stopping), policies_of(settings)
     producer = Producer(brokers, "b2stream-processor")
     outbox = Outbox(producer, framing, community, settings.kafka.partitions)
     status = LiveStatus(settings.redis, community)
@@ -110,7 +110,8 @@ def put_together(
             settings.first.prefix,
             clock,
             writer=writer,
-            policy=policies_of(settings).label,
+            policy=policies.label,
+            copies=policies.copies,
             descriptions=lambda: stations.descriptions,
         ),
         outbox=outbox,
