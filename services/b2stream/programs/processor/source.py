@@ -46,6 +46,8 @@ _LARGEST_MESSAGE_BYTES = 1 << 20
 _LONGEST_POLL_INTERVAL_S = 2_000_000.0  # int32 milliseconds, 23 days
 _SESSION_S = 10.0
 _HEARTBEAT_S = 2.0
+_METADATA_MS = 30_000
+"""Faust's own 5 min would be the time without partitions after a broker, just thawed, did not know the topic for a moment."""
 _COMMIT_ANSWER_S = 10.0
 _ANSWER_S = 30.0
 """Faust's own 90 s would be the time to notice a broker that vanished without closing its connections."""
@@ -137,6 +139,7 @@ class FaustSource:
             broker_commit_interval=3600.0,
             consumer_max_fetch_size=_LARGEST_MESSAGE_BYTES,
             consumer_auto_offset_reset="earliest",
+            consumer_metadata_max_age_ms=_METADATA_MS,
             datadir=data_directory,
             cython_optimizations=True,
         )
