@@ -57,7 +57,12 @@ def event_findings(batches: list[tuple[Committed, str]], events: Events, answers
 
 
 def chain_findings(
-    batches: list[tuple[Committed, str]], answers: Ours, *, shared: bool, repeats: tuple[Committed, ...] = ()
+    batches: list[tuple[Committed, str]],
+    answers: Ours,
+    *,
+    shared: bool,
+    repeats: tuple[Committed, ...] = (),
+    dead: tuple[Committed, ...] = (),
 ) -> list[str]:
     findings = Findings()
     said = [
@@ -69,7 +74,8 @@ def chain_findings(
         }
         for each in repeats
     ]
-    history.check_chains(centre("first", batches, shared=shared), said, STATIONS, findings, answers)
+    letters = [{"station": "SE-Htm", "series": "EC", "series_number": each.close.series_number} for each in dead]
+    history.check_chains(centre("first", batches, shared=shared), said, STATIONS, findings, answers, letters)
     return [one.what.partition(": ")[2] or one.what for one in findings.found]
 
 
@@ -138,3 +144,13 @@ def test_I2_on_a_kafka_that_an_earlier_run_used_too_both_may_begin_at_0(shared: 
     two_again = closed("two.csv", 0, rows=6)
     found = chain_findings([(one, NOW)], ours(one, kafka_shared=True), shared=shared, repeats=(two_again,))
     assert found == ([] if shared else ["a fork"])
+
+
+def test_I2_a_number_whose_close_became_a_letter_is_no_gap_and_a_number_of_nobody_is_one() -> None:
+    first, lost = closed("a.dat", 0), closed("b.dat", 1)
+    later = closed("c.dat", 2, lost)
+    batches = [(first, NOW), (later, NOW)]
+    assert chain_findings(batches, ours(first, later), shared=False) == ["a gap"]
+    assert chain_findings(batches, ours(first, later), shared=False, dead=(lost,)) == []
+    far = closed("d.dat", 4, later)
+    assert chain_findings([*batches, (far, NOW)], ours(first, later, far), shared=False, dead=(lost,)) == ["a gap"]

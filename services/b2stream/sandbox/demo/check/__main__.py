@@ -70,7 +70,7 @@ def hold_against(
     told = said or events.Events()
     ours = _ours(plan, matched, told)
     origin.check_signatures(first, told.repeats, plan.keys, findings, ours)
-    history.check_chains(first, told.repeats, stations, findings, ours)
+    history.check_chains(first, told.repeats, stations, findings, ours, told.dead_closes)
     if said is not None:
         history.check_events(said, first, second, stations, findings, ours)
     if plan.handle:

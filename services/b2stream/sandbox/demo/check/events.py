@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class Events:
     replicas: list[dict[str, Any]] = field(default_factory=list)
     letters: list[dict[str, str]] = field(default_factory=list)  # the headers of each, without `b2stream_`
     repeats: list[dict[str, Any]] = field(default_factory=list)
+    dead_closes: list[dict[str, Any]] = field(default_factory=list)  # closes that became letters, as their schema says
 
 
 def read(kafka: Kafka) -> Events:
@@ -44,6 +46,8 @@ def read(kafka: Kafka) -> Events:
         letter = {name.removeprefix("b2stream_"): (value or b"").decode("utf-8", "replace") for name, value in headers}
         letter["appended_s"] = str(message.timestamp()[1] / 1000)
         events.letters.append(letter)
+        if (close := _dead_close(message, schemas)) is not None:
+            events.dead_closes.append(close)
     for message in _messages(kafka, "events"):
         record = _record(message, schemas)
         if {"series_number", "close"} <= record.keys():
@@ -69,6 +73,7 @@ def only_of(events: Events, first: Centre, second: Centre, began_s: float) -> Ev
         [event for event in events.replicas if _below(event["url"], second)],
         [letter for letter in events.letters if float(letter["appended_s"]) >= began_s],
         events.repeats,
+        events.dead_closes,
     )
 
 
@@ -136,6 +141,15 @@ def _record(message: Message, schemas: dict[bytes, Any]) -> dict[str, Any]:
         raise CannotCheck(f"{where} is framed with {value[:10].hex()}, which no released schema has")
     record: Any = fastavro.schemaless_reader(io.BytesIO(value[10:]), schemas[value[2:10]], None)
     return {**record, "_where": where, "appended_s": message.timestamp()[1] / 1000}
+
+
+def _dead_close(message: Message, schemas: dict[bytes, Any]) -> dict[str, Any] | None:
+    """The close that a letter holds; None for a block, and for what can be anything."""
+    try:
+        record = _record(message, schemas)
+    except (CannotCheck, ValueError, IndexError, EOFError, struct.error):
+        return None
+    return record if {"series_number", "content_digest"} <= record.keys() else None
 
 
 def _plain(declared: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,16 @@ def check_chains(
     stations: set[str],
     findings: Findings,
     ours: Ours = EVERYTHING,
+    dead: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Series numbers run from 0 without a hole, and each close names the one before it by digest.
 
-    Closes that are not ours are no links; but a chain that goes on from them is whole.
+    Closes that are not ours are no links; but a chain that goes on from them is whole. A close that is `dead` fills its number: its
+    letter says what became of it.
     """
+    filled: dict[Series, set[int]] = defaultdict(set)
+    for close in dead:
+        filled[close["station"], close["series"]].add(close["series_number"])
     links: dict[Series, Links] = defaultdict(lambda: defaultdict(list))
     others: dict[Series, Links] = defaultdict(lambda: defaultdict(list))
     for batch in first.batches.values():
@@ -39,13 +45,16 @@ def check_chains(
         if station in stations:
             place = {"station": station, "path": f"{station}/{series}"}
             alone = not (first.centre.shared and ours.kafka_shared)  # an earlier run may have begun at 0, too
-            _check_chain(numbered, others[station, series], place, findings, forks=alone)
+            passed_over = others[station, series].keys() | filled[station, series]
+            _check_chain(numbered, others[station, series], passed_over, place, findings, forks=alone)
 
 
-def _check_chain(numbered: Links, others: Links, place: dict[str, str], findings: Findings, *, forks: bool) -> None:
+def _check_chain(
+    numbered: Links, others: Links, passed_over: Set[int], place: dict[str, str], findings: Findings, *, forks: bool
+) -> None:
     for number in range(max(numbered) + 1):
         closes = numbered.get(number, [])
-        if not closes and number in others:
+        if not closes and number in passed_over:
             continue
         if not closes:
             findings.add("I2", f"no batch has series number {number}: a gap", **place)
