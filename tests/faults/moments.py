@@ -13,9 +13,10 @@ from pathlib import Path
 from b2stream import failpoints
 from b2stream.sandbox.deployment import Deployment
 from tests.faults import load
-from tests.faults.chain import PROCESSOR, REPLICATOR, Chain, beside, gateway_of
+from tests.faults.chain import PROCESSOR, READS, REGISTRAR, REPLICATOR, Chain, beside, gateway_of
 from tests.faults.judging import Archive, Judge, assert_same_end
 from tests.groups import end_sessions
+from tests.waiting import until
 
 DEATH_S = 90.0
 ALL_FAULTS = os.environ.get("B2STREAM_FAULTS") == "all"
@@ -25,6 +26,7 @@ WHO_PASSES = {
     GATEWAY: failpoints.GATEWAY,
     PROCESSOR: tuple(step for step in failpoints.PROCESSOR if "letter" not in step),  # `test_poison` has those
     REPLICATOR: failpoints.REPLICATOR,
+    REGISTRAR: tuple(step for step in failpoints.REGISTRAR if step != "announce"),  # there is nothing to announce
 }
 """The programs, and the steps that they pass while a round is carried."""
 
@@ -43,6 +45,10 @@ LATEST = {
     "data object placed": 8,
     "place manifest": 8,
     "manifest placed": 8,
+    "write PID record": 8,  # of 24 events
+    "PID record written": 8,
+    "write attributes": 8,
+    "attributes written": 8,
     "announce": 10,
     "announced": 10,
     "acknowledge": 1,  # a few times a second, one for each partition that moved
@@ -109,9 +115,11 @@ def all_of_them(seed: int) -> list[Moment]:
 
 
 def in_tours(moments: Sequence[Moment], count: int) -> list[list[Moment]]:
-    """The moments shared out over tours, those with the long wait for a consumer's session evenly."""
+    """The moments shared out over tours, those with the long wait for a consumer's session evenly; the registrar's are one of their own."""
     by_wait = sorted(moments, key=lambda moment: (not moment.waits, moment.label.startswith(GATEWAY)))
-    return [by_wait[first::count] for first in range(count)]
+    registering = [each for each in by_wait if each.label == REGISTRAR]
+    others = [each for each in by_wait if each.label != REGISTRAR]
+    return [others[first::count] for first in range(count)] + ([registering] if registering else [])
 
 
 def undisturbed(servers: Deployment, directory: Path, community: str, rounds: int, seed: int) -> list[Archive]:
@@ -132,7 +140,8 @@ def tour(
 ) -> list[tuple[Survived, Archive]]:
     """A chain through its moments; the archive after each. Raises AssertionError where one is not survived."""
     survived = []
-    with Chain(beside(servers, directory, community)) as chain:
+    registering = any(moment.label == REGISTRAR for moment in moments)
+    with Chain(beside(servers, directory, community, registering=registering)) as chain:
         chain.start({moments[0].label: _armed(moments[0].step, moments[0].n)})
         judge = Judge(chain)
         for number, moment in enumerate(moments):
@@ -188,10 +197,11 @@ def _dies(chain: Chain, moment: Moment, n: int) -> int:
     victim = chain.deployment.programs[moment.label]
     passed = f"{victim.pid} {moment.step} {n}"
     assert victim.wait(DEATH_S), f"{moment} was not reached within {DEATH_S:.0f} s: {chain.describe()}"
-    in_flight = chain.in_flight(moment.label)
+    (in_flight,) = until(lambda: [chain.in_flight(moment.label)], chain.describe)
     assert victim.exit_code == -9, f"{moment}: it ended with {victim.exit_code}; {victim.last_log_lines()}"
     recorded = chain.passings_file(moment.label).read_text(encoding="utf-8").splitlines()
     assert passed in recorded, f"{moment}: {passed!r} is not in {chain.passings_file(moment.label)}"
     if not moment.waits and not moment.label.startswith(GATEWAY):
-        end_sessions(chain.deployment.addresses["kafka"], chain.group(moment.label))
+        for topic in READS[moment.label]:
+            end_sessions(chain.deployment.addresses["kafka"], chain.group(moment.label, topic))
     return in_flight
