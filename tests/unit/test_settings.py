@@ -263,6 +263,24 @@ def test_a_password_file_that_others_can_read_is_warned_about(tmp_path: Path, ca
     assert "s3cret" not in caplog.text
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+@pytest.mark.parametrize(("mode", "is_ours", "is_said"), [
+    (0o440, True, True), (0o440, False, False), (0o444, False, True), (0o400, True, False),
+])  # fmt: skip
+def test_a_secret_that_is_mounted_for_our_group_is_as_it_should_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+    mode: int, is_ours: bool, is_said: bool,
+) -> None:  # fmt: skip
+    """Kubernetes mounts it as root's, readable by the pod's group."""
+    file = tmp_path / "password"
+    file.write_text("s3cret\n")
+    file.chmod(mode)
+    owner = file.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner if is_ours else owner + 1)
+    assert password_of("redis", str(file)) == "s3cret"
+    assert ("chmod 600" in caplog.text) == is_said
+
+
 def test_an_error_does_not_show_a_password_either() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(environment={"B2STREAM_KAFKA_PARTITIONS": "s3cret", "B2STREAM_FIRST_URL": "irods://a:s3cret@h/z"})

@@ -52,12 +52,18 @@ def read_password_file(path: Path) -> str:
 
 
 def warn_if_others_read(path: Path) -> None:
-    """Say so where the file's mode lets other users read it."""
+    """Say so where the file's mode lets other users read it.
+
+    A file that is not ours is read through its group, as Kubernetes mounts a Secret: then its group is as it should be.
+    """
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except OSError:
         return  # reading it will say what is wrong
-    if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if os.name != "posix":
+        return
+    others = stat.S_IRWXO | (stat.S_IRWXG if status.st_uid == os.geteuid() else 0)
+    if status.st_mode & others:
         _log.warning("others on this machine can read the password file %s: chmod 600 it", path)
 
 

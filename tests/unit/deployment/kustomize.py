@@ -86,12 +86,19 @@ def containers(documents: list[Document]) -> list[Document]:
 
 
 def pods(documents: list[Document]) -> dict[str, Document]:
-    """The pod of each Job, StatefulSet and Deployment, by kind and name."""
-    return {
-        f"{document['kind']} {document['metadata']['name']}": document["spec"]["template"]["spec"]
-        for document in documents
-        if "template" in document.get("spec", {})
-    }
+    """The pod of each Job, CronJob, StatefulSet and Deployment, by kind and name."""
+    return {name: template["spec"] for name, template in templates(documents).items()}
+
+
+def templates(documents: list[Document]) -> dict[str, Document]:
+    """The same with their labels and annotations."""
+    found = {}
+    for document in documents:
+        spec = document.get("spec", {})
+        spec = spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec
+        if "template" in spec:
+            found[f"{document['kind']} {document['metadata']['name']}"] = spec["template"]
+    return found
 
 
 def _generate(documents: list[Document], generator: Document, folder: Path) -> None:

@@ -27,6 +27,11 @@ ALERTS = K8S / "components" / "alerts"
 VERSIONS = ("1.31", "1.37")
 REGISTRAR = K8S / "components" / "registrar"
 PROGRAMS = {"StatefulSet b2stream-processor": "processor", "Deployment b2stream-replicator": "replicator"}
+BY_THE_CLOCK = {
+    "CronJob b2stream-audit": ["audit"],
+    "CronJob b2stream-scrub": ["scrub"],
+    "CronJob b2stream-archive-provenance": ["archive-provenance"],
+}
 WITH_PIDS = {**PROGRAMS, "Deployment b2stream-registrar": "registrar"}
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
@@ -88,6 +93,8 @@ def test_every_command_exists(documents: list[Document]) -> None:
     for name, program in programs(documents).items():
         assert pods[name]["containers"][0]["args"] == [program]
     assert pods["Job b2stream-topics"]["containers"][0]["args"] == ["topics", "create"]
+    for name, command in BY_THE_CLOCK.items():
+        assert pods[name]["containers"][0]["args"][:1] == command
     for container in kustomize.containers(documents):
         assert "command" not in container  # the image's entry point is `b2stream`
         check_command(container["args"])
@@ -114,9 +121,13 @@ def test_passwords_come_by_reference_only(documents: list[Document]) -> None:
         "replicator": first | second | kafka | registry,
         "registrar": first | second | handle | kafka | registry,
         "topics": kafka,
+        "audit": {"B2STREAM_HANDLE_PASSWORD": ("b2stream-handle", True)} | kafka | registry,
+        "scrub": kafka | registry,
+        "archive-provenance": kafka | registry,
     }
     for container in kustomize.containers(documents):
-        references = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in container.get("env", [])}
+        given = [entry for entry in container.get("env", []) if not entry["name"].endswith("_PASSWORD_FILE")]
+        references = {entry["name"]: entry["valueFrom"]["secretKeyRef"] for entry in given}
         found = {name: (entry["name"], entry.get("optional", False)) for name, entry in references.items()}
         assert found == wanted[container["name"]]
         assert {entry["key"] for entry in references.values()} == {"password"}
@@ -126,6 +137,79 @@ def test_passwords_come_by_reference_only(documents: list[Document]) -> None:
     for path in (path for path in K8S.rglob("*") if path.is_file()):
         for line in path.read_text(encoding="utf-8").splitlines():
             assert without_password(line) == line, f"{path}: a password"
+
+
+def test_jobs_by_the_clock_have_the_centres_passwords_in_files_that_only_they_can_read(
+    documents: list[Document],
+) -> None:
+    for name in BY_THE_CLOCK:
+        pod = kustomize.pods(documents)[name]
+        (container,) = pod["containers"]
+        mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+        (volume,) = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "passwords"]
+        assert mounts["passwords"]["readOnly"] is True
+        assert volume["defaultMode"] == 0o440
+        assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"], (
+            "else nobody but root reads it"
+        )
+        files = {
+            f"{mounts['passwords']['mountPath']}/{item['path']}": (source["secret"]["name"], item["key"])
+            for source in volume["sources"]
+            for item in source["secret"]["items"]
+        }
+        variables = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+        assert {variable: files[path] for variable, path in variables.items()} == {
+            "B2STREAM_FIRST_PASSWORD_FILE": ("b2stream-first", "password"),
+            "B2STREAM_SECOND_PASSWORD_FILE": ("b2stream-second", "password"),
+        }
+        assert set(variables) <= known_variables()
+
+
+def test_jobs_by_the_clock_never_overlap_and_run_at_sensible_times(documents: list[Document]) -> None:
+    found = {f"{each['kind']} {each['metadata']['name']}": each for each in documents if each["kind"] == "CronJob"}
+    assert set(found) == set(BY_THE_CLOCK)
+    for document in found.values():
+        spec = document["spec"]
+        assert spec["concurrencyPolicy"] == "Forbid"
+        assert spec["timeZone"] == "Etc/UTC", "days of provenance are UTC's"
+        minute, hour, day, month, weekday = spec["schedule"].split()
+        assert (day, month) == ("*", "*")
+        assert 0 <= int(minute) < 60
+        assert 0 <= int(hour) < 24
+        assert weekday == "*" or 0 <= int(weekday) < 7
+        assert spec["startingDeadlineSeconds"] >= 3600
+    starts = {name: tuple(map(int, document["spec"]["schedule"].split()[1::-1])) for name, document in found.items()}
+    assert len(set(starts.values())) == len(starts), "not all at once"
+    grace_s = 900.0  # of an audit: what is younger may be on its way
+    hour, minute = starts["CronJob b2stream-archive-provenance"]
+    assert (hour * 60 + minute) * 60 > grace_s, "the day before is over"
+
+
+def test_what_a_job_found_is_no_reason_to_try_again_but_a_server_that_is_away_is(documents: list[Document]) -> None:
+    """Exit codes: 1 a finding, 3 somebody did not answer, 4 wrong configuration."""
+    for document in documents:
+        if document["kind"] == "CronJob":
+            job = document["spec"]["jobTemplate"]["spec"]
+            assert job["backoffLimit"] > 0
+            assert job["template"]["spec"]["restartPolicy"] == "Never", "a pod failure policy asks for it"
+            (codes,) = [rule["onExitCodes"] for rule in job["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
+            assert codes["operator"] == "In"
+            assert 4 in codes["values"]
+            assert (1 in codes["values"]) == (document["metadata"]["name"] != "b2stream-archive-provenance")
+            assert not {0, 3} & set(codes["values"])
+
+
+def test_an_audit_that_was_stopped_goes_on_from_a_volume(documents: list[Document]) -> None:
+    (container,) = kustomize.pods(documents)["CronJob b2stream-audit"]["containers"]
+    state = container["args"][container["args"].index("--state") + 1]
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    (volume,) = [
+        each["persistentVolumeClaim"]["claimName"]
+        for each in kustomize.pods(documents)["CronJob b2stream-audit"]["volumes"]
+        if each["name"] == mounts[state.rpartition("/")[0]]
+    ]
+    claims = [each["metadata"]["name"] for each in documents if each["kind"] == "PersistentVolumeClaim"]
+    assert claims == [volume]
 
 
 def test_kafka_s_certificates_lie_where_the_settings_look_for_them(documents: list[Document]) -> None:
@@ -239,11 +323,7 @@ def test_there_are_not_more_processors_than_partitions(documents: list[Document]
 
 
 def test_selectors_find_the_pods_they_mean(documents: list[Document]) -> None:
-    labels = {
-        document["metadata"]["name"]: document["spec"]["template"]["metadata"]["labels"]
-        for document in documents
-        if "template" in document.get("spec", {})
-    }
+    labels = {name: template["metadata"]["labels"] for name, template in kustomize.templates(documents).items()}
     for kind, selector in _selectors(documents):
         found = [name for name, carried in labels.items() if selector.items() <= carried.items()]
         assert len(found) == (len(labels) if kind == "NetworkPolicy" else 1), (kind, selector)
