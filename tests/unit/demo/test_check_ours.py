@@ -1,11 +1,14 @@
 """Batches of earlier runs in a root that was there before: no finding there, and still one in a root of the demo's own."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from b2stream.contracts.canonical import canonical_json
+from b2stream.contracts.records import BatchClosed
 from b2stream.sandbox.demo.check import history
 from b2stream.sandbox.demo.check.centres import Found
 from b2stream.sandbox.demo.check.events import Events
@@ -22,6 +25,11 @@ STATIONS = {"SE-Htm"}
 
 def closed(name: str, number: int, previous: Committed | None = None, rows: int = 5) -> Committed:
     return committed("SE-Htm", name, table(rows), rows, "EC", previous.close if previous else None, number)
+
+
+def supersedes(attempt: str) -> Callable[[BatchClosed], BatchClosed]:
+    """A close that was sent instead of that attempt."""
+    return lambda close: replace(close, supersedes=(attempt,))
 
 
 def centre(role: str, batches: list[tuple[Committed, str]], *, shared: bool) -> Found:
@@ -74,7 +82,15 @@ def chain_findings(
         }
         for each in repeats
     ]
-    letters = [{"station": "SE-Htm", "series": "EC", "series_number": each.close.series_number} for each in dead]
+    letters = [
+        {
+            "station": "SE-Htm",
+            "series": "EC",
+            "series_number": each.close.series_number,
+            "attempt": each.close.attempt,
+        }
+        for each in dead
+    ]
     history.check_chains(centre("first", batches, shared=shared), said, STATIONS, findings, answers, letters)
     return [one.what.partition(": ")[2] or one.what for one in findings.found]
 
@@ -118,6 +134,17 @@ def test_I2_holes_of_others_are_no_gaps_in_a_shared_root_alone_and_ours_still_ar
     assert chain_findings([(old, OLD), (new, NOW)], ours(new), shared=True) == []
     assert chain_findings([(old, OLD), (new, NOW)], ours(new), shared=False).count("a gap") == 3
     assert chain_findings([(far, NOW), (new, NOW)], ours(far, new), shared=True) == ["a gap"]
+
+
+def test_I2_a_number_that_was_sent_again_after_the_log_lost_it_is_no_gap_and_any_other_still_is() -> None:
+    lost, last = closed("lost.csv", 1), closed("last.csv", 0)
+    again = committed("SE-Htm", "lost.csv", table(5), 5, "EC", lost.close, 2, supersedes(lost.close.attempt))
+    assert chain_findings([(last, NOW), (again, NOW)], ours(last, again), shared=False) == []
+    further = committed("SE-Htm", "lost.csv", table(5), 5, "EC", lost.close, 3, supersedes(lost.close.attempt))
+    assert chain_findings([(last, NOW), (further, NOW)], ours(last, further), shared=False) == ["a gap", "a gap"]
+    known = committed("SE-Htm", "lost.csv", table(5), 5, "EC", lost.close, 2, supersedes(last.close.attempt))
+    assert chain_findings([(last, NOW), (known, NOW)], ours(last, known), shared=False) == ["a gap"]
+    assert chain_findings([(last, NOW), (again, NOW)], ours(last, again), shared=False, dead=(lost,)) == []
 
 
 def test_I2_a_chain_that_goes_on_from_an_earlier_kafka_is_whole() -> None:

@@ -28,30 +28,53 @@ def check_chains(
     """Series numbers run from 0 without a hole, and each close names the one before it by digest.
 
     Closes that are not ours are no links; but a chain that goes on from them is whole. A close that is `dead` fills its number: its
-    letter says what became of it.
+    letter says what became of it. An attempt that a later close supersedes and that left nothing else was lost with the log that held
+    it: for each of these one number may be missing.
     """
     filled: dict[Series, set[int]] = defaultdict(set)
     for close in dead:
         filled[close["station"], close["series"]].add(close["series_number"])
+    repeated = [json.loads(repeat["close"]) for repeat in repeats]
+    sent_again = _sent_again([*(batch.close for batch in first.batches.values()), *repeated], dead)
     links: dict[Series, Links] = defaultdict(lambda: defaultdict(list))
     others: dict[Series, Links] = defaultdict(lambda: defaultdict(list))
     for batch in first.batches.values():
         taken = links if ours.closed(first, batch) else others
         taken[batch.station, batch.series][batch.close["series_number"]].append(batch.close)
-    for repeat in repeats:
-        close = {key: value for key, value in json.loads(repeat["close"]).items() if key != "signature"}
+    for repeat, signed in zip(repeats, repeated, strict=True):
+        close = {key: value for key, value in signed.items() if key != "signature"}
         links[repeat["station"], repeat["series"]][repeat["series_number"]].append(close)
     for (station, series), numbered in links.items():
         if station in stations:
             place = {"station": station, "path": f"{station}/{series}"}
             alone = not (first.centre.shared and ours.kafka_shared)  # an earlier run may have begun at 0, too
             passed_over = others[station, series].keys() | filled[station, series]
-            _check_chain(numbered, others[station, series], passed_over, place, findings, forks=alone)
+            lost = len(sent_again[station, series])
+            _check_chain(numbered, others[station, series], passed_over, place, findings, forks=alone, lost=lost)
+
+
+def _sent_again(closes: list[dict[str, Any]], dead: Sequence[dict[str, Any]]) -> dict[Series, set[str]]:
+    """By series, the attempts that a close supersedes and of which there is neither a batch nor a letter."""
+    known = {close["attempt"] for close in (*closes, *dead)}
+    found: dict[Series, set[str]] = defaultdict(set)
+    for close in closes:
+        found[close["station"], close["series"]] |= set(close["supersedes"]) - known
+    return found
 
 
 def _check_chain(
-    numbered: Links, others: Links, passed_over: Set[int], place: dict[str, str], findings: Findings, *, forks: bool
+    numbered: Links,
+    others: Links,
+    passed_over: Set[int],
+    place: dict[str, str],
+    findings: Findings,
+    *,
+    forks: bool,
+    lost: int = 0,
 ) -> None:
+    missing = [number for number in range(max(numbered) + 1) if number not in numbered and number not in passed_over]
+    if len(missing) <= lost:
+        passed_over = passed_over | set(missing)
     for number in range(max(numbered) + 1):
         closes = numbered.get(number, [])
         if not closes and number in passed_over:
