@@ -9,7 +9,7 @@ FULL   ?=
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit faults memory lint format bench lock clean
+.PHONY: help setup demo test unit faults soak memory lint format bench bench-trust lock clean
 
 help:  ## Say what each target does.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(READY)  ## Run lint, types and every test that CI runs.
 faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them; FULL=1: outages at full length).
 	@B2STREAM_FAULTS=all B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m pytest tests/faults
 
+soak: $(READY)  ## Random faults on every part and link of a whole chain under load, then drain and judge (SEED=1 MINUTES=10; FULL=1: at full length).
+	@B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m tests.faults.soak --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10)
+
 unit: $(READY)  ## Run the unit tests only.
 	@$(BIN)/python -m pytest tests/unit
 
@@ -50,6 +53,9 @@ format: $(READY)  ## Format the code.
 
 bench: $(READY)  ## Measure throughput beside its ceilings and record the result.
 	@$(BIN)/python -m tests.benchmarks
+
+bench-trust: $(READY)  ## Measure audit and registrar beside bare calls, and the memory of a large audit, and record the result.
+	@$(BIN)/python -m tests.benchmarks.trust
 
 lock:  ## Write requirements.lock again from pyproject.toml (needs uv on the PATH).
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra dev pyproject.toml -o requirements.lock

@@ -7,7 +7,7 @@ and how far that came is known from outside: from the journals' receipts and fro
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,9 @@ class Chain:
         *,
         stations: tuple[str, ...] = load.STATIONS,
         environment: Mapping[str, str] | None = None,
-        signed: bool = False,
+        signed: Collection[str] = (),
     ) -> None:
-        """`environment` is for every program; `signed`: the stations have keys, and the processor takes nothing unsigned of them."""
+        """`environment` is for every program; `signed`: stations that have keys, so that the processor takes nothing unsigned of them."""
         self.deployment = deployment
         self.directory = deployment.directory
         self.stations = stations
@@ -139,9 +139,9 @@ class Chain:
             self._topic_ids[name] = admin.topic(name).topic_id
 
     def _publish_keys(self) -> None:
-        """Give each station a key, and publish its description."""
+        """Give each of these stations a key, and publish its description."""
         settings = load_settings(self.deployment.settings_file, environment={}).settings
-        self.descriptions = signing.register(settings, self.directory, dict.fromkeys(self.stations, 1.0))
+        self.descriptions = signing.register(settings, self.directory, dict.fromkeys(self._signed, 1.0))
 
     def launch(
         self, label: str, *, fail_at: str | None = None, environment: Mapping[str, str] | None = None
@@ -153,7 +153,7 @@ class Chain:
             folder = self.folder_of(station)
             folder.mkdir(parents=True, exist_ok=True)
             words += ["--station", station, "--watch", str(folder)]
-            if self._signed:
+            if station in self._signed:
                 environment = {**self._key_of(station), **(environment or {})}
         given = {**self._environment, **(environment or {}), "TMPDIR": self._temporary()}
         given |= {FAIL_VARIABLE: fail_at or "", PASSINGS_VARIABLE: str(self.passings_file(label))}

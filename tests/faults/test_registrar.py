@@ -13,12 +13,13 @@ from tests.faults.judging import Judge
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("all_faults")
 def test_I6_after_the_queues_drain_each_content_has_one_record_though_the_registrar_was_killed(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
 ) -> None:
     if why := handle.why_not():
         pytest.skip(f"Handle server: {why}")
-    with Chain(beside(servers, evidence / "chain", name, registering=True), signed=True) as chain:
+    with Chain(beside(servers, evidence / "chain", name, registering=True), signed=load.STATIONS) as chain:
         chain.start()
         judge = Judge(chain)
         chain.give(load.round_of_files(seed, 0))

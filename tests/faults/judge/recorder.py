@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, TopicCollection
+from confluent_kafka import Consumer, KafkaException, Message, TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
@@ -25,6 +25,10 @@ class Recorder:
 
     def __init__(self, bootstrap: str, topic: str, oracle: Oracle) -> None:
         self._bootstrap, self._topic, self._oracle = bootstrap, topic, oracle
+        self._admin = self._new_admin()
+        self._retired: list[
+            AdminClient
+        ] = []  # one that goes while an answer is on its way may take the process with it
 
     def catch_up(self) -> int:
         """Keep what was acknowledged since the last time; returns how many messages."""
@@ -41,38 +45,44 @@ class Recorder:
         return differences([each for each in self._oracle.messages if each.topic_id == topic_id], now)
 
     def look(self) -> None:
-        """Keep the offsets that the processor's group has committed by now."""
+        """Keep the offsets that the processor's group has committed by now.
+
+        Asked by a consumer that joins nothing: librdkafka 2.16.0 ends the process where an admin client asks a broker that just started.
+        """
         topic_id = self.topic_id()
-        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
-        group = f"{GROUP}-{topic_id}"
+        consumer = self._consumer(f"{GROUP}-{topic_id}")
         try:
-            asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=ANSWER_S)
-            found = asked[group].result(timeout=2 * ANSWER_S).topic_partitions
-        except (KafkaException, TimeoutError) as error:
-            raise CannotRecord(f"{group}: {error!r}") from error
-        committed = {one.partition: one.offset for one in found if one.topic == self._topic and one.offset >= 0}
+            partitions = consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic].partitions
+            found = consumer.committed([Place(self._topic, number) for number in partitions], timeout=ANSWER_S)
+            if wrong := [each.error for each in found if each.error is not None]:
+                raise KafkaException(wrong[0])
+        except KafkaException as error:
+            raise CannotRecord(f"{GROUP}-{topic_id}: {error}") from error
+        finally:
+            consumer.close()
+        committed = {one.partition: one.offset for one in found if one.offset >= 0}
         self._oracle.looked(Look(time.time(), topic_id, committed))
 
     def topic_id(self) -> str:
         """Kafka's id of the topic as it is now."""
-        admin = AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
         try:
-            asked = admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_S)[self._topic]
+            asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_S)[self._topic]
             return str(asked.result(timeout=2 * ANSWER_S).topic_id)
         except (KafkaException, TimeoutError) as error:
-            raise CannotRecord(f"{self._topic}: {error!r}") from error
+            raise self._unanswered(self._topic, error) from error
+
+    def _new_admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
+
+    def _unanswered(self, what: str, error: Exception) -> CannotRecord:
+        """A client that knew a broker before it was started anew goes on asking the old one for a while: take another."""
+        self._retired.append(self._admin)
+        self._admin = self._new_admin()
+        return CannotRecord(f"{what}: {error!r}")
 
     def _read(self, begin: dict[int, int]) -> Iterator[Message]:
         """Messages from these offsets (else from the log's start) to the end as it is now."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self._bootstrap,
-                "group.id": "b2stream-oracle",  # asked for by the client; nothing is committed
-                "enable.auto.commit": False,
-                "auto.offset.reset": "error",
-                "log_level": 2,
-            }
-        )
+        consumer = self._consumer("b2stream-oracle")
         try:
             left: dict[int, int] = {}
             places = []
@@ -88,6 +98,18 @@ class Recorder:
             raise CannotRecord(f"{self._topic}: {error}") from error
         finally:
             consumer.close()
+
+    def _consumer(self, group: str) -> Consumer:
+        """A client that joins no group and commits nothing."""
+        return Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": group,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "log_level": 2,
+            }
+        )
 
     def _until(self, consumer: Consumer, left: dict[int, int]) -> Iterator[Message]:
         deadline = time.monotonic() + READ_S
