@@ -18,6 +18,7 @@ from b2stream.programs.audit.daily import Archived, archive
 from b2stream.programs.audit.findings import Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope
+from b2stream.programs.audit.planning import plan_repair
 from tests.unit.audit.facts import STATION, path_of, whole_archive
 
 DAY = date(2026, 5, 7)
@@ -129,6 +130,18 @@ def test_a_day_with_events_that_was_never_archived_is_missing_between_the_first_
     (finding,) = stand.findings()
     assert (finding.kind.value, finding.path) == ("missing", f".provenance/{STATION}/2026/05/{STATION}_20260508")
     assert "--day 2026-05-08" in finding.detail
+    ((_, reason),) = plan_repair(stand.index, [finding], ["csc", "fzj"]).left
+    assert "archive-provenance" in reason
+
+
+def test_repair_copies_a_day_from_the_centre_that_has_it_and_leaves_one_alone_that_nobody_has(stand: Stand) -> None:
+    path = stand.archive().path
+    stand.stores[1].remove(path)
+    (act,) = plan_repair(stand.index, stand.findings(), ["csc", "fzj"]).acts
+    assert (act.act, act.path, act.centre, act.source) == ("copy", path, "fzj", "csc")
+    stand.stores[0].remove(path)
+    plan = plan_repair(stand.index, stand.findings(), ["csc", "fzj"])
+    assert (plan.acts, len(plan.left)) == ([], 2)
 
 
 def test_where_days_are_not_archived_at_all_none_is_missing(stand: Stand) -> None:

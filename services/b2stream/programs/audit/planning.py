@@ -130,6 +130,8 @@ def _copy(index: Index, finding: Finding, path: str, centres: list[str]) -> Act 
         path=path,
         centre=finding.centre,
     )
+    if committed is None and finding.kind is Kind.MISSING:
+        return finding.detail  # a day that was never archived: the detail says how it is
     if committed is None:
         return "no commit event says which content is right"
     good = index.rows(
