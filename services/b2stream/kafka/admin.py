@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # imported th
 )
 
 from b2stream.errors import Fatal
-from b2stream.kafka.consumer import LogRange
+from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.security import Brokers, librdkafka_settings
 from b2stream.kafka.settings import Complaint, client_settings, translated
 

@@ -1,8 +1,8 @@
 """Reading: a topic as a group, as a lone follower, or one range of one partition once more."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import (
@@ -18,8 +18,11 @@ from confluent_kafka import Consumer as _Consumer
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import LostOffsets, Retryable
+from b2stream.kafka.admin import Admin
+from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.security import Brokers
 from b2stream.kafka.settings import client_settings, translated
+from b2stream.kafka.standstill import PATIENCE_S, Standstill
 
 _log = logging.getLogger(__name__)
 
@@ -32,19 +35,12 @@ _PASSING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogRange:
-    """What a partition holds: offsets `start` to `end - 1`."""
-
-    start: int
-    end: int
-
-
 class Consumer:
     """Reads one topic.
 
     With a group: partitions are shared out, `done_up_to` records progress, and a committed offset outside the log raises
-    LostOffsets (librdkafka itself would reset without a word). A group without offsets begins at the log's start.
+    LostOffsets (librdkafka itself would reset without a word). A group without offsets begins at the log's start. One that stands
+    still although the log holds more joins its group anew (`standstill`).
     Without a group: all partitions, or those given, from the beginning, the end, or `offsets` by partition; LostOffsets
     is raised where the log does not hold such an offset.
     """
@@ -60,17 +56,23 @@ class Consumer:
         from_beginning: bool = True,
         offsets: Mapping[int, int] | None = None,
         buffer_bytes: int = 16 << 20,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._topic = topic
         self._group = group
+        self._settings = _settings(brokers, client_id, group, buffer_bytes)
+        self._standstill = Standstill(
+            lambda: Admin(brokers, f"{client_id}-standstill"), topic, group or "", patience_s=patience_s
+        )
         self._lost: LostOffsets | None = None
         self._unchecked: list[TopicPartition] = []
+        self._next: dict[int, int] = {}  # by partition, the offset that `poll` gives next
         self._paused = False
         self.on_revoked: Callable[[list[int]], None] = lambda partitions: None
         """Called within `poll` and `close` before the group takes partitions away: the last moment to say `done_up_to`."""
-        self._consumer = _Consumer(_settings(brokers, client_id, group, buffer_bytes))
+        self._consumer = _Consumer(self._settings)
         if group is not None:
-            self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked)
+            self._join()
         else:
             chosen = partitions if partitions is not None else list(range(self.partition_count()))
             begin = dict.fromkeys(chosen, OFFSET_BEGINNING)
@@ -80,6 +82,7 @@ class Consumer:
                     partition: self.range(partition).end for partition in chosen if partition not in (offsets or {})
                 }
             begin |= offsets or {}
+            self._next = begin
             self._consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in begin.items()])
 
     def poll(self, timeout_s: float) -> LogMessage | None:
@@ -90,12 +93,17 @@ class Consumer:
         if self._lost is not None:
             raise self._lost
         if message is None:
+            self._look_after_itself()
             return None
         error = message.error()
         if error is None:
-            return log_message(message)
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise LostOffsets(f"{self._topic}: {error.str()}")
+            read = log_message(message)
+            self._next[read.partition] = read.offset + 1
+            self._standstill.gave()
+            return read
+        if error.code() in (KafkaError._BAD_MSG, KafkaError._AUTO_OFFSET_RESET):
+            self._read_again(message.partition() or 0, error)
+            return None
         if error.code() == KafkaError._UNKNOWN_PARTITION:
             # Of a partition that is assigned: a broker that was just thawed does not know its topics for a moment. Whether
             # librdkafka goes on with it is not said anywhere, so it is assigned anew, after a look at the offsets.
@@ -106,6 +114,35 @@ class Consumer:
         if error.code() in _PASSING or isinstance(translated(error), Retryable):
             return None
         raise translated(error)
+
+    def _read_again(self, partition: int, error: KafkaError) -> None:
+        """Go on where `poll` stopped, if the log holds that. Raises LostOffsets if not, Retryable where nobody answers."""
+        wanted = self._next.get(partition, OFFSET_BEGINNING)
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            held = self.range(partition)
+            if wanted >= 0 and not held.start <= wanted <= held.end:
+                raise LostOffsets(f"{self._topic}: {error.str()}")
+        read_again(self._consumer, self._next, error)
+        if self._paused:
+            self._consumer.pause(self._consumer.assignment())
+
+    def _look_after_itself(self) -> None:
+        """Join the group anew where this member stands still."""
+        if self._group is None:
+            return
+        if self._paused:
+            self._standstill.gave()
+        elif self._standstill.is_certain(self._next, self.partition_count):
+            _log.error("%s holds more, and nothing of it comes; joining group %s anew", self._topic, self._group)
+            old = self._consumer
+            self._revoked(old, [TopicPartition(self._topic, number) for number in self._next])
+            self._consumer = _Consumer(self._settings)
+            self._join()
+            # Whatever holds it may hold this, too; what it still has to say is of no interest (`_revoked`).
+            threading.Thread(target=old.close, name="closing", daemon=True).start()
+
+    def _join(self) -> None:
+        self._consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked)
 
     def done_up_to(self, partition: int, next_offset: int) -> None:
         """Record that everything before `next_offset` is done. Raises Retryable where Kafka did not take it."""
@@ -158,6 +195,7 @@ class Consumer:
         self._consumer.close()
 
     def _assigned(self, consumer: _Consumer, assigned: list[TopicPartition]) -> None:
+        self._standstill.assigned()
         self._unchecked = assigned
         self._check(assigned)
         if self._unchecked or self._lost is not None:
@@ -183,12 +221,16 @@ class Consumer:
             _log.warning("offsets of group %s could not be checked, asking again: %s", self._group, error)
             return
         self._unchecked = []
+        self._next |= {each.partition: each.offset for each in committed}
         self._consumer.assign(committed)
         if self._paused:
             self._consumer.pause(committed)
 
     def _revoked(self, consumer: _Consumer, revoked: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # it was replaced
         self._unchecked = []
+        self._next = {}
         self.on_revoked([each.partition for each in revoked])
 
 
@@ -221,8 +263,15 @@ def read_range(
                 continue
             error = message.error()
             if error is not None:
+                if error.code() == KafkaError._BAD_MSG:
+                    read_again(consumer, {partition: expected}, error)
+                    continue
                 if error.code() == KafkaError._AUTO_OFFSET_RESET:
-                    raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
+                    held = _held(consumer, TopicPartition(topic, partition), _ANSWER_S)
+                    if not held.start <= expected <= held.end:
+                        raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
+                    read_again(consumer, {partition: expected}, error)
+                    continue
                 ours = translated(error)
                 if not isinstance(ours, Retryable):
                     raise ours
@@ -235,6 +284,19 @@ def read_range(
             yield read
     finally:
         consumer.close()
+
+
+def read_again(consumer: _Consumer, next_offsets: Mapping[int, int], error: KafkaError) -> None:
+    """Ask once more for a batch whose checksum did not hold, because a byte changed on the way or on a broker's disk.
+
+    librdkafka 2.16.0 goes on by itself, but takes bytes of the bad batch for the header of the next one, asks for an offset that was
+    never written, and calls the log too short. So all partitions are assigned anew, from `next_offsets`.
+    """
+    assigned = consumer.assignment()
+    _log.warning("%s; reading again", error.str())
+    for each in assigned:
+        each.offset = next_offsets.get(each.partition, OFFSET_BEGINNING)
+    consumer.assign(assigned)
 
 
 def _held(consumer: _Consumer, which: TopicPartition, timeout_s: float) -> LogRange:

@@ -245,3 +245,24 @@ def test_reading_a_range_stops_when_told_and_of_no_topic_at_once(
         next(again)
     with pytest.raises(ConfigurationError):
         list(read_range(kafka_bootstrap, f"{topic}-nowhere", 0, 0, 5, client_id="again"))
+
+
+@pytest.mark.parametrize("stopped_by", ["paused in the library", "no member any more"])
+def test_I11_a_member_that_stands_still_joins_its_group_anew(
+    producer: Producer, topic: str, consumer: Consumers, community: str, stopped_by: str
+) -> None:
+    publish(producer, topic, [b"a"])
+    standing = consumer(topic, group=community, patience_s=0.5)
+    taken: list[int] = []
+    standing.on_revoked = taken.extend
+    read(standing, 1)
+    standing.done_up_to(0, 1)
+    library = standing._consumer  # as a fault of the library, which nobody told us of
+    if stopped_by == "no member any more":
+        library.unsubscribe()
+    else:
+        library.pause([TopicPartition(topic, number) for number in range(3)])
+    publish(producer, topic, [b"b"])
+    assert [message.value for message in read(standing, 1)] == [b"b"]
+    assert taken, "what it held before is taken away first"
+    standing.done_up_to(0, 2)

@@ -1,0 +1,107 @@
+"""When a consumer that gives nothing stands still, and when it has only nothing to give."""
+
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+
+from b2stream.errors import Retryable
+from b2stream.kafka import LogRange
+from b2stream.kafka.standstill import LONGEST_PATIENCE_S, PATIENCE_S, Standstill
+
+
+@dataclass
+class Cluster:
+    """What the cluster says of a topic with two partitions."""
+
+    ends: dict[int, int] = field(default_factory=lambda: {0: 5, 1: 0})
+    done: dict[int, int] = field(default_factory=dict)
+    answers: bool = True
+    looks: int = 0
+    now_s: float = 0.0
+
+    def ranges(self, topic: str, partitions: int) -> dict[int, LogRange]:
+        self.looks += 1
+        if not self.answers:
+            raise Retryable("Kafka")
+        return {number: LogRange(0, self.ends[number]) for number in range(partitions)}
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        return dict(self.done)
+
+    def standstill(self) -> Standstill:
+        return Standstill(lambda: self, "icos.commits", "replicator", clock=lambda: self.now_s)
+
+
+def _two() -> int:
+    return 2
+
+
+def test_I11_a_member_that_is_behind_and_gets_nothing_stands_still() -> None:
+    cluster = Cluster()
+    standstill = cluster.standstill()
+    assert not standstill.is_certain({0: 3, 1: 0}, _two), "the patience has just begun"
+    assert cluster.looks == 0, "nobody is asked while there is patience"
+    cluster.now_s += PATIENCE_S
+    assert standstill.is_certain({0: 3, 1: 0}, _two)
+
+
+@pytest.mark.parametrize("next_offsets", [{0: 5, 1: 0}, {1: 0}], ids=["all is read", "not its partition"])
+def test_a_member_that_has_read_all_of_its_own_waits(next_offsets: dict[int, int]) -> None:
+    cluster = Cluster()
+    standstill = cluster.standstill()
+    cluster.now_s += PATIENCE_S
+    assert not standstill.is_certain(next_offsets, _two)
+
+
+def test_a_message_begins_the_patience_anew() -> None:
+    cluster = Cluster()
+    standstill = cluster.standstill()
+    cluster.now_s += PATIENCE_S
+    standstill.gave()
+    assert not standstill.is_certain({0: 3}, _two)
+    assert cluster.looks == 0
+
+
+def test_I11_a_member_without_partitions_stands_still_where_its_group_does() -> None:
+    cluster = Cluster(done={0: 3})
+    standstill = cluster.standstill()
+    cluster.now_s += PATIENCE_S
+    assert not standstill.is_certain({}, _two), "one look alone cannot say that nothing moves"
+    cluster.done = {0: 4}
+    cluster.now_s += PATIENCE_S
+    assert not standstill.is_certain({}, _two), "somebody else reads on"
+    cluster.now_s += PATIENCE_S
+    assert standstill.is_certain({}, _two)
+
+
+def test_a_member_without_partitions_of_a_group_that_is_done_waits() -> None:
+    cluster = Cluster(done={0: 5})
+    standstill = cluster.standstill()
+    for _ in range(3):
+        cluster.now_s += PATIENCE_S
+        assert not standstill.is_certain({}, _two)
+
+
+def test_joining_anew_that_changes_nothing_is_tried_ever_more_seldom() -> None:
+    cluster = Cluster()
+    standstill = cluster.standstill()
+    joined_s = []
+    while cluster.now_s < 3_600.0:
+        cluster.now_s += 1.0
+        if standstill.is_certain({0: 3}, _two):
+            joined_s.append(cluster.now_s)
+            standstill.assigned()
+    waits_s = [later - earlier for earlier, later in itertools.pairwise(joined_s)]
+    assert waits_s == [120.0, 240.0, 480.0, LONGEST_PATIENCE_S, LONGEST_PATIENCE_S]
+
+
+def test_while_kafka_is_away_nothing_is_certain() -> None:
+    cluster = Cluster(answers=False)
+    standstill = cluster.standstill()
+    for _ in range(3):
+        cluster.now_s += PATIENCE_S
+        assert not standstill.is_certain({0: 3}, _two)
+    cluster.answers = True
+    cluster.now_s += PATIENCE_S
+    assert standstill.is_certain({0: 3}, _two)
