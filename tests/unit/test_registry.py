@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,9 +63,9 @@ class Stub:
         return 500, b"what?"
 
 
-@pytest.fixture
-def stub() -> Iterator[Stub]:
-    stub = Stub()
+@contextmanager
+def serving(stub: Stub, port: int = 0) -> Iterator[None]:
+    """Let the registry answer on this port, else on a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -82,16 +83,25 @@ def stub() -> Iterator[Stub]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     stub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield stub
-    if stub.hang is not None:
-        stub.hang.set()
-    server.shutdown()
-    server.server_close()
+    try:
+        yield
+    finally:
+        if stub.hang is not None:
+            stub.hang.set()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    stub = Stub()
+    with serving(stub):
+        yield stub
 
 
 def framing(url: str) -> Framing:
