@@ -30,6 +30,7 @@ def test_the_first_rule_that_fits_counts(tmp_path: Path) -> None:
     assert policies.rule("SE-Htm", "camera1").copies == 1
     assert policies.rule("SE-Htm", "EC_L99_F01").copies == 2
     assert policies.rule("camera", "EC").copies == 2
+    assert (policies.copies("SE-Htm", "camera1"), policies.copies("SE-Htm", "EC_L99_F01")) == (1, 2)
 
 
 def test_a_file_is_named_by_its_id_and_the_hash_of_its_bytes(tmp_path: Path) -> None:

@@ -66,6 +66,19 @@ def test_receipts_as_a_table_name_state_and_reason(sent: Stand) -> None:
         assert words in shown
 
 
+def test_a_file_with_the_one_copy_that_its_policy_wants_is_safe_to_delete_and_the_table_says_why(sent: Stand) -> None:
+    journal = sent.start().journal
+    (attempt,) = [each for each in journal.current() if each.name == "committed.dat"]
+    journal.write_receipts(lambda writer: writer.only_copy(attempt.batch, 3))
+    (entry,) = [
+        each for each in json.loads(call(sent, "receipts", "--json").stdout)["files"] if each["file"] == "committed.dat"
+    ]
+    assert (entry["safe_to_delete"], entry["second_url"]) == (True, None)
+    shown = call(sent, "receipts").stdout
+    assert "committed, its policy wants one copy (safe to delete)" in shown
+    assert "replicated (safe to delete)" in shown
+
+
 def test_receipts_stay_whole_in_a_narrow_pipe(stand: Stand) -> None:
     name = f"{'a-long-name-' * 10}.bin"
     stand.write(name, b"1")

@@ -81,6 +81,16 @@ def test_I10_the_journal_keeps_a_short_row_per_name_of_what_is_archived_twice(st
     assert (station.rows("attempts"), station.rows("receipts"), station.rows("archived")) == (0, 0, 20)
 
 
+def test_I10_what_has_the_one_copy_that_its_policy_wants_is_forgotten_too(station: Station) -> None:
+    close = station.send("met.dat", toa5(3))
+    station.receive(close, replicas=False)
+    station.later(KEEP_DAYS + 1)
+    assert station.rows("archived") == 0, "its second copy may still come"
+    station.journal.write_receipts(lambda writer: writer.only_copy(batch_of(close), 2))
+    station.later(2)
+    assert (station.rows("attempts"), station.rows("archived")) == (0, 1)
+
+
 def test_I10_its_size_follows_the_names_and_not_the_contents(station: Station) -> None:
     """Corrections of one file for a year: as large as after the first 90 days."""
     sizes = []
