@@ -7,6 +7,7 @@ timestamp-micros and no suffix. Batch ids and digests are lower-case hexadecimal
 import io
 import re
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import fastavro
@@ -357,9 +358,10 @@ def _is_sha256(text: str) -> bool:
     return _SHA256.fullmatch(text) is not None
 
 
-def _names(record: type[Record]) -> list[tuple[str, str]]:
+@cache
+def _names(record: type[Record]) -> tuple[tuple[str, str], ...]:
     """Pairs of attribute and Avro field."""
-    return [(each.name, each.name.removesuffix("_us")) for each in fields(record)]
+    return tuple((each.name, each.name.removesuffix("_us")) for each in fields(record))
 
 
 def _plain(value: Any) -> Any:
