@@ -146,6 +146,8 @@ def opened(
 
 
 def _permitted(settings: Settings, framing: Framing) -> Permitted:
+    """By what the station's partition of the topic of stations (`topics.STATIONS`) says."""
+
     def load() -> Mapping[str, StationDescription]:
         return KnownStations.of(settings, framing, CLIENT_ID, settings.gateway.station).load(_DESCRIPTION_S)
 
