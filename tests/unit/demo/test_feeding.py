@@ -64,6 +64,19 @@ def test_the_users_files_are_only_read_also_where_they_are_read_only(
             assert (now.st_mtime_ns, now.st_mode, now.st_ino) == (then.st_mtime_ns, then.st_mode, then.st_ino)
 
 
+def test_a_list_of_sources_is_no_file_and_is_there_before_its_own(data: Path, stations: Path, tmp_path: Path) -> None:
+    (data / "day.bin").write_bytes(b"computed")
+    (data / "day.bin.sources").write_text("11676/one\n")
+    feed = from_folder(data, stations, Ledger(tmp_path))
+    assert not [name for name in feed.left_out if name.startswith("day.bin")]
+    lists: list[bool] = []
+    feed.give(feed.count, lambda: lists.append(any(stations.rglob("day.bin.sources"))))
+    order = [Path(one.source).name for one in feed.fed]
+    assert order.count("day.bin") == 1
+    assert "day.bin.sources" not in order
+    assert lists[order.index("day.bin")]
+
+
 def test_what_was_fed_before_comes_first_and_is_not_new(data: Path, stations: Path, tmp_path: Path) -> None:
     from_folder(data, stations, Ledger(tmp_path)).give(9)
     (data / "about.txt").write_bytes(b"new\n")

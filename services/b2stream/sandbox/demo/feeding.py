@@ -14,7 +14,7 @@ from pathlib import Path
 from b2stream.errors import ConfigurationError
 from b2stream.formats.base import Station
 from b2stream.formats.registry import read_file
-from b2stream.programs.gateway.watch import is_temporary
+from b2stream.programs.gateway.watch import SOURCES_ENDING, is_sources, is_temporary
 from b2stream.sandbox.demo.ledger import Fed, Ledger
 from b2stream.sandbox.simulate import SIZES, simulate_station_files
 from b2stream.sandbox.simulate.stations import FOREST, FOREST_UTC_OFFSET_H, SHIP, TOWER
@@ -62,8 +62,9 @@ class Feed:
 
 def from_folder(data: Path, folders: Path, ledger: Ledger) -> Feed:
     """The files of a folder, those first that were fed before. Raises ConfigurationError where there is none."""
-    files = sorted(path for path in data.iterdir() if path.is_file() and not is_temporary(path.name))
-    left_out = sorted(path.name for path in data.iterdir() if not path.is_file() or is_temporary(path.name))
+    present = [path for path in data.iterdir() if not is_sources(path.name)]  # lists of sources go with their files
+    files = sorted(path for path in present if path.is_file() and not is_temporary(path.name))
+    left_out = sorted(path.name for path in present if not path.is_file() or is_temporary(path.name))
     if not files:
         raise ConfigurationError(f"--data: there is no file in {data}")
     fed = [Fed.of(station_of(path), path) for path in files]
@@ -95,10 +96,14 @@ def _copies(fed: list[Fed], folders: Path, ledger: Ledger) -> Iterator[Fed]:
         source = Path(one.source)
         folder = folders / one.station
         ledger.add(one)
-        hidden = folder / HIDDEN
-        shutil.copy2(source, hidden)
-        hidden.chmod(0o600)  # the original may be readable only, and a second run replaces the copy
-        os.replace(hidden, folder / source.name)
+        beside = source.with_name(source.name + SOURCES_ENDING)
+        for each in (
+            (beside, source) if beside.is_file() else (source,)
+        ):  # the list first: it counts when its file is taken
+            hidden = folder / HIDDEN
+            shutil.copy2(each, hidden)
+            hidden.chmod(0o600)  # the original may be readable only, and a second run replaces the copy
+            os.replace(hidden, folder / each.name)
         yield one
 
 
