@@ -116,12 +116,16 @@ class Consumer:
         raise translated(error)
 
     def _read_again(self, partition: int, error: KafkaError) -> None:
-        """Go on where `poll` stopped, if the log holds that. Raises LostOffsets if not, Retryable where nobody answers."""
+        """Go on where `poll` stopped, unless the log does not hold that any more. Raises LostOffsets then."""
         wanted = self._next.get(partition, OFFSET_BEGINNING)
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            held = self.range(partition)
-            if wanted >= 0 and not held.start <= wanted <= held.end:
-                raise LostOffsets(f"{self._topic}: {error.str()}")
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and wanted >= 0:
+            try:
+                held = self.range(partition)
+            except Retryable as unanswered:
+                _log.warning("%s[%d]: %s", self._topic, partition, unanswered)
+            else:
+                if not held.start <= wanted <= held.end:
+                    raise LostOffsets(f"{self._topic}: {error.str()}")
         read_again(self._consumer, self._next, error)
         if self._paused:
             self._consumer.pause(self._consumer.assignment())

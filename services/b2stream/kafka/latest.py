@@ -5,7 +5,7 @@ from confluent_kafka import Consumer as _Consumer
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import Retryable
-from b2stream.kafka.consumer import log_message
+from b2stream.kafka.consumer import log_message, read_again
 from b2stream.kafka.security import Brokers
 from b2stream.kafka.settings import client_settings, translated
 
@@ -30,6 +30,7 @@ class LatestReader:
             "auto.offset.reset": "earliest",  # a topic that was made anew is read from its own beginning
             "queued.max.messages.kbytes": _BUFFER_BYTES >> 10,
         }
+        self._next: dict[int, int] = {}  # by partition, the offset after the last that was given
         self._consumer = _Consumer(client_settings(brokers, client_id, **more))
         try:
             known = self._consumer.list_topics(topic, timeout=_ANSWER_S).topics[topic]
@@ -56,8 +57,12 @@ class LatestReader:
             return None
         error = message.error()
         if error is None:
-            return log_message(message)
-        if error.code() == KafkaError._PARTITION_EOF:
+            read = log_message(message)
+            self._next[read.partition] = read.offset + 1
+            return read
+        if error.code() == KafkaError._BAD_MSG:
+            read_again(self._consumer, self._next, error)
+        elif error.code() == KafkaError._PARTITION_EOF:
             self._unread.discard(message.partition() or 0)
         elif not isinstance(ours := translated(error), Retryable):
             raise ours

@@ -60,11 +60,18 @@ def test_I3_a_byte_flipped_on_the_way_to_the_processor_is_noticed_and_read_again
 
 
 def _alone(bootstrap: str, topic: str) -> list[bytes | None]:
-    consumer = Consumer(bootstrap, topic, client_id="alone")
+    return _six_of(Consumer(bootstrap, topic, client_id="alone"))
+
+
+def _as_a_group(bootstrap: str, topic: str) -> list[bytes | None]:
+    return _six_of(Consumer(bootstrap, topic, client_id="group", group=topic))
+
+
+def _six_of(reader: Consumer | LatestReader) -> list[bytes | None]:
     try:
-        return [until(lambda: consumer.poll(0.2)).value for _ in range(6)]  # type: ignore[union-attr]
+        return [until(lambda: reader.poll(0.2)).value for _ in range(6)]  # type: ignore[union-attr]
     finally:
-        consumer.close()
+        reader.close()
 
 
 def _once_more(bootstrap: str, topic: str) -> list[bytes | None]:
@@ -72,20 +79,16 @@ def _once_more(bootstrap: str, topic: str) -> list[bytes | None]:
 
 
 def _latest(bootstrap: str, topic: str) -> list[bytes | None]:
-    reader = LatestReader(bootstrap, topic, "latest")
-    try:
-        return [until(lambda: reader.poll(0.2)).value for _ in range(6)]  # type: ignore[union-attr]
-    finally:
-        reader.close()
+    return _six_of(LatestReader(bootstrap, topic, "latest"))
 
 
-@pytest.mark.parametrize("read", [_alone, _once_more, _latest])
+@pytest.mark.parametrize("read", [_alone, _as_a_group, _once_more, _latest])
 def test_I3_each_of_our_readers_notices_a_flipped_byte_and_asks_again(
     chain: LinkedChain, read: Callable[[str, str], list[bytes | None]]
 ) -> None:
     bootstrap, topic = chain.deployment.addresses["kafka"], f"links-read{read.__name__}"
     Admin(bootstrap).create_topic(topic, 1, 1, topics.MEASUREMENTS.config())
-    messages = [b"message number %d of six" % number for number in range(6)]
+    messages = [b"message number %d of six" % number + b"!" * 700 for number in range(6)]
     producer = Producer(bootstrap, "test")
     for message in messages:  # each in a batch of its own
         producer.publish(topic, 0, b"", message, []).result()
