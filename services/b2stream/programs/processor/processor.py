@@ -120,9 +120,10 @@ class Processor:
 
     async def handle(self, message: LogMessage) -> None:
         """Take the next message of an owned partition. Waits while too much is closed and unannounced. Raises LostOffsets."""
+        generation = self._ownership.generation
         await self._letters.while_flooded()
         partition = self.partitions.get(message.partition)
-        if partition is None or message.offset < partition.next_offset:
+        if partition is None or generation != self._ownership.generation or message.offset < partition.next_offset:
             return  # of an older generation, or delivered again
         if message.offset > partition.next_offset:
             raise LostOffsets(
