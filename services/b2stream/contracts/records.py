@@ -7,7 +7,6 @@ timestamp-micros and no suffix. Batch ids and digests are lower-case hexadecimal
 import io
 import re
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import fastavro
@@ -358,10 +357,14 @@ def _is_sha256(text: str) -> bool:
     return _SHA256.fullmatch(text) is not None
 
 
-@cache
 def _names(record: type[Record]) -> tuple[tuple[str, str], ...]:
-    """Pairs of attribute and Avro field."""
-    return tuple((each.name, each.name.removesuffix("_us")) for each in fields(record))
+    """Pairs of attribute and Avro field; looked up once."""
+    if record not in _NAMES:
+        _NAMES[record] = tuple((each.name, each.name.removesuffix("_us")) for each in fields(record))
+    return _NAMES[record]
+
+
+_NAMES: dict[type[Record], tuple[tuple[str, str], ...]] = {}
 
 
 def _plain(value: Any) -> Any:
