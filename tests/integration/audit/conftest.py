@@ -7,6 +7,8 @@ import pytest
 
 from b2stream.sandbox import processes
 from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.handle import HandleServer
+from b2stream.sandbox.server import Server
 from tests.faults import load
 from tests.faults.chain import Chain
 from tests.integration.audit.archive import ROLES, RestingArchive
@@ -15,12 +17,23 @@ from tests.waiting import until
 ROUNDS = 17 if os.environ.get("B2STREAM_FAULTS") == "all" else 2
 """Twelve batches a round: 204, or 24 where the time of CI counts."""
 YESTERDAY, TODAY = "yesterday", "today"
+SECOND_PREFIX = "21.T99998"
+
+
+class TwoPrefixes(Deployment):
+    """A sandbox whose Handle server serves one prefix more than is used."""
+
+    def new_server(self, name: str, port: int | None) -> Server | None:
+        server = super().new_server(name, port)
+        if isinstance(server, HandleServer):
+            server.prefixes = (*server.prefixes, SECOND_PREFIX)
+        return server
 
 
 @pytest.fixture(scope="session")
 def archive_at_rest(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestingArchive]:
     """The archive; the state after all rounds but the last is kept as `yesterday`, the whole one as `today`."""
-    deployment = Deployment(tmp_path_factory.mktemp("archive"), Given(kafka=kafka_bootstrap), community="audited")
+    deployment = TwoPrefixes(tmp_path_factory.mktemp("archive"), Given(kafka=kafka_bootstrap), community="audited")
     with Chain(deployment) as chain:
         chain.start()
         archive = RestingArchive(deployment)
