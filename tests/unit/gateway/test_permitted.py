@@ -130,6 +130,19 @@ def test_inspect_says_whether_a_description_allows_a_file(tmp_path: Path, series
     assert (reason or "refused") in inspected(path, description) or reason is None
 
 
+@pytest.mark.parametrize(("name", "content"), [("met.dat", toa5(5)), ("blob.bin", b"\x00" * 9)])
+def test_inspect_writes_the_series_that_allow_a_file(tmp_path: Path, name: str, content: bytes) -> None:
+    description, path = tmp_path / "station.toml", tmp_path / name
+    head = f'id = "{STATION}"\nname = "Test"\ntheme = "ecosystem"\n[[series]]\nid = "other"\ndata_level = 0\n'
+    description.write_text(head)
+    path.write_bytes(content)
+    assert json.loads(inspected(path, description, "--json"))["refused"]["reason"] == "series_not_listed"
+    snippet = inspected(path, description, "--as-series")
+    description.write_text(head + snippet)
+    assert json.loads(inspected(path, description, "--json"))["refused"] is None
+    assert ("T_air" in snippet) == (name == "met.dat")
+
+
 def test_the_gateway_judges_the_variables_that_the_processor_finds(
     stand: Stand, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_description_that_comes_a_moment_after_the_close_is_in_time(deploy: De
         running = deployment.running()
         await running.until(lambda: len(deployment.events()) == 1)
         assert running.processor.waiting_closes() == 1
+        assert metrics.WAITING_CLOSES._value.get() == 0, "an alert says of these that a key is missing"
         deployment.stations.publish(listing(ec(), StationSeries(OTHER.series, 0)))
         await running.processor.look_again()
         await running.settle()

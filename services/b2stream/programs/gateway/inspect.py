@@ -1,7 +1,7 @@
 """`b2stream inspect FILE`: what a gateway would make of a file; no server is asked and nothing is written."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from b2stream.settings import Settings, load
 from b2stream.stations.files import read_description
 
 FIRST_ROWS = 5
+LEVELS = "correct it: 0 raw, 1 near real time, 2 final or 3 elaborated"
 LATER = ("close.attempt", "close.series_number", "close.previous", "close.key", "signature", "log")
 """What the manifest says beyond the file: chosen and signed when it is sent; where the messages lie in the log, when committed."""
 LEFT_ALONE = "the gateway leaves this name alone: an unfinished transfer or a list of sources (`b2stream gateway --help` lists such names)"
@@ -63,6 +64,7 @@ class Inspected:
 )
 @click.option("--utc-offset-h", type=float, help="The station's standard time, hours ahead of UTC.")
 @click.option("--description", type=click.Path(path_type=Path), help="The station's TOML: say whether it allows FILE.")
+@click.option("--as-series", is_flag=True, help="Print the lines of a station's TOML that allow files like this one.")
 @click.option("--config", "config_file", type=click.Path(), help="TOML file with the settings.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document, with the whole manifest.")
 def inspect(
@@ -71,6 +73,7 @@ def inspect(
     station: str | None,
     utc_offset_h: float | None,
     description: Path | None,
+    as_series: bool,
     config_file: str | None,
 ) -> None:
     """Say what the gateway would make of FILE: format, series, times, rows, variables, batch, and the manifest as far as it is known.
@@ -83,7 +86,9 @@ def inspect(
     overrides = {("gateway", "station"): station, ("gateway", "utc_offset_h"): utc_offset_h}
     settings = load(config_file, overrides=overrides).settings
     found = look_at(file, settings, read_description(description) if description else None)
-    if as_json:
+    if as_series:
+        click.echo(series_snippet(found, data_levels(settings.registrar.kinds_file)))
+    elif as_json:
         click.echo(json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         show(found)
@@ -143,6 +148,22 @@ def document(found: Inspected) -> dict[str, Any]:
         "manifest": _manifest(found) if known else None,
     }
     return facts
+
+
+def series_snippet(found: Inspected, levels: Mapping[str, int]) -> str:
+    """The series of a file as it stands in its station's description."""
+    level = levels.get(found.close.input_format)
+    lines = ["[[series]]", f"id = {_toml(found.close.series)}"]
+    lines.append(f"data_level = {level}" if level is not None else f"data_level = 0  # {LEVELS}")
+    reading = found.prepared.reading.reading
+    if reading is not None and reading.variables:
+        variables = (f"  {{name = {_toml(each.name)}, unit = {_toml(each.unit)}}}," for each in reading.variables)
+        lines += ["variables = [", *variables, "]"]
+    return "\n".join(lines)
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a basic string of TOML, but for the character DEL
 
 
 def first_rows(reading: Reading) -> list[dict[str, Any]]:

@@ -29,8 +29,7 @@ REFUSED_CLOSES = Counter(
     ["reason"],
 )
 WAITING_CLOSES = Gauge(
-    "b2stream_processor_closes_waiting",
-    "Closes that wait for their key to be published, an hour at most, or some seconds for a new description.",
+    "b2stream_processor_closes_waiting", "Closes that wait for their key to be published, an hour at most."
 )
 EVICTIONS = Counter(
     "b2stream_processor_evictions_total", "Attempts that left the spool and are read again at their close."

@@ -81,11 +81,11 @@ class Gate:
         """Judge a close, after those that came before it and whose key is known by now."""
         async with self._one_at_a_time:
             await self._look_again()
-            wait_s = await self._judge(partition, message, close, has_room=self.waiting() < MOST_WAITING)
-            if wait_s is not None:
+            wait = await self._judge(partition, message, close, has_room=self.waiting() < MOST_WAITING)
+            if wait is not None:
                 partition.begin(message.offset, message.appended_at_us)
-                partition.waiting.append(WaitingClose(message, close, wait_s))
-                metrics.WAITING_CLOSES.set(self.waiting())
+                partition.waiting.append(wait)
+                self._count()
 
     async def look_again(self) -> None:
         """Judge those that wait once more, where descriptions changed or their time is over."""
@@ -110,7 +110,11 @@ class Gate:
             if await self._judge(partition, one.message, one.close, has_room=True) is None:
                 partition.waiting.remove(one)
                 partition.finish(one.message.offset)
-        metrics.WAITING_CLOSES.set(self.waiting())
+        self._count()
+
+    def _count(self) -> None:
+        """Only those without a key: somebody has to publish it."""
+        metrics.WAITING_CLOSES.set(sum(one.reason == UnknownKey.reason for _, one in self._all_waiting()))
 
     def _all_waiting(self) -> Iterator[tuple[Partition, WaitingClose]]:
         for partition in self._partitions.values():
@@ -119,8 +123,8 @@ class Gate:
 
     async def _judge(
         self, partition: Partition, message: LogMessage, close: BatchClosed, *, has_room: bool
-    ) -> float | None:
-        """Accept or refuse it; where it has to wait, for how many seconds after it came."""
+    ) -> WaitingClose | None:
+        """Accept or refuse it; gives it where it has to wait."""
         rules = self._rules
         try:
             check_origin(
@@ -130,11 +134,11 @@ class Gate:
         except UnknownKey as unknown:
             if has_room and not self._is_over(message, rules.unknown_key_s):
                 _log.warning("close %s of %s waits for its key %s", close.stem, close.station, close.key)
-                return rules.unknown_key_s
+                return WaitingClose(message, close, rules.unknown_key_s, unknown.reason)
             await self._bury(partition, message, close, unknown, poison=False)  # the key may still be published
         except NotPermitted as refused:
             if has_room and not self._is_over(message, NEWS_S):
-                return NEWS_S
+                return WaitingClose(message, close, NEWS_S, refused.reason)
             await self._bury(partition, message, close, refused, poison=True)
         except Poison as refused:
             await self._bury(partition, message, close, refused, poison=True)

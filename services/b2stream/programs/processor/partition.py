@@ -15,6 +15,7 @@ class WaitingClose:
     message: LogMessage
     close: BatchClosed
     wait_s: float
+    reason: str
 
 
 @dataclass(slots=True, eq=False)
