@@ -92,6 +92,7 @@ class Admin:
         self._client_id = client_id
         self._complaint = Complaint(brokers)
         self._admin = self._client()
+        self._before = self._admin
         self._there: set[str] = (
             set()
         )  # topics that the controller has, whatever a broker says that has not heard of them yet
@@ -112,9 +113,21 @@ class Admin:
                 except Fatal:
                     _kept.append(self._admin)
                     raise
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError._TIMED_OUT:
+                    self._begin_anew()
+                raise
             else:
                 self._complaint.answered()
                 return answer
+
+    def _begin_anew(self) -> None:
+        """Ask with another client from now on; the one before stays until this happens again, for its own thread may know it still.
+
+        An admin client of librdkafka 2.16.0 that was told of a cluster without a controller, as right after a broker's thaw, was seen to
+        wait for one for minutes, while every new client had its answer at once.
+        """
+        self._before, self._admin = self._admin, self._client()
 
     def create_topic(self, name: str, partitions: int, replication: int, config: dict[str, str]) -> bool:
         """Create a topic; False where it is there already."""
@@ -221,7 +234,7 @@ class Admin:
                 # After an election an admin client of librdkafka 2.16.0 asks with the old leader epoch for ever: take a new one.
                 if last_try or error.args[0].code() not in _OLD_LEADER:
                     raise translated(error) from error
-                self._admin = self._client()
+                self._begin_anew()
         raise AssertionError  # never reached
 
 

@@ -1,0 +1,51 @@
+"""An admin client that waits in vain for a controller is replaced: the next question has its answer."""
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # not declared as an export
+
+from b2stream.errors import Retryable
+from b2stream.kafka import admin
+from b2stream.kafka.admin import Admin
+
+
+class FakeAdminClient:
+    """The first that is made knows no controller, and never will; those that come later answer."""
+
+    made: ClassVar[list["FakeAdminClient"]] = []
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.made.append(self)
+        self._knows_controller = len(self.made) > 1
+
+    def poll(self, timeout_s: float) -> None:
+        pass
+
+    def describe_topics(self, asked: Any, request_timeout: float) -> dict[str, "Future[Any]"]:
+        return {"icos.commits": self._answer(SimpleNamespace(topic_id="abc", partitions=[0, 1]))}
+
+    def describe_configs(self, asked: list[ConfigResource], request_timeout: float) -> dict[Any, "Future[Any]"]:
+        return {asked[0]: self._answer({"retention.ms": SimpleNamespace(name="retention.ms", value="-1")})}
+
+    def _answer(self, answer: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        if self._knows_controller:
+            future.set_result(answer)
+        else:
+            future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT, "while waiting for controller")))
+        return future
+
+
+def test_I11_a_client_that_waits_in_vain_for_a_controller_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeAdminClient, "made", [])
+    monkeypatch.setattr(admin, "AdminClient", FakeAdminClient)
+    asking = Admin("127.0.0.1:1")
+    with pytest.raises(Retryable, match="waiting for controller"):
+        asking.topic("icos.commits")
+    facts = asking.topic("icos.commits")
+    assert (facts.topic_id, facts.partitions, facts.config) == ("abc", 2, {"retention.ms": "-1"})
+    assert len(FakeAdminClient.made) == 2
