@@ -79,7 +79,10 @@ def _rows_are_published(number: int, content: bytes) -> bool:
     batch = fleet.FLEET[number]
     if not batch.is_stream:
         return content == b"".join(batch.content)
-    archived = list(fastavro.reader(io.BytesIO(content)))
+    try:
+        archived = list(fastavro.reader(io.BytesIO(content)))
+    except Exception:  # whatever broken bytes lead fastavro to
+        return False
     blocks = [fleet.block(number, 0, at).sent.value for at in range(len(batch.content))]
     return archived == [_decoded("MeasurementBlock", value) for value in blocks]
 
@@ -91,16 +94,18 @@ class Judge:
         self.violations: list[str] = []
         self.first, self.second = first, second
         self.batches = {fleet.identity(number): number for number in range(len(fleet.FLEET))}
-        self.forget_log()
+        self.forget_log("topic-1")
 
-    def forget_log(self) -> None:
-        """Kafka was lost: what it held counts no more."""
+    def forget_log(self, topic_id: str) -> None:
+        """Kafka was lost: what it held counts no more, and the measurements are another topic."""
+        self._topic_id = topic_id
         self.sent: dict[tuple[int, int], fleet.Message] = {}
         self.superseded: dict[str, str] = {}  # attempt -> the batch whose close supersedes it
         self.announced: dict[str, dict[str, Any]] = {}  # batch -> its first commit event
         self.replicated: set[str] = set()
         self.letters: dict[tuple[int, int], dict[str, str]] = {}
         self._dead: set[tuple[str, str]] = set()  # attempt and kind of messages that have a letter
+        self._last_close: dict[tuple[str, str], int] = {}  # of the batches of a series that are announced
 
     # While it runs ----------------------------------------------------------------------------------------------------
 
@@ -124,7 +129,22 @@ class Judge:
         expected = base64.urlsafe_b64encode(bytes.fromhex(event["sha256"])).decode()[:24]
         if (prefix, suffix) != ("21.T1", expected):
             self._complain("I6", f"{batch[:8]} is announced with PID {event['pid']}")
-        self.announced.setdefault(batch, event)
+        if batch not in self.announced:
+            self.announced[batch] = event
+            self._in_order(event)
+
+    def _in_order(self, event: dict[str, Any]) -> None:
+        """Batches of a series are announced in the order of their closes, but for one that was refused or dead in between."""
+        series, close_offset = (event["station"], event["series"]), event["close_offset"]
+        before = self._last_close.get(series, -1)
+        may_be_overtaken = self.letters or any("refused" in kind or "there" in kind for kind in self.first.hit)
+        if event["topic_id"] != self._topic_id:
+            return  # its manifest was placed before Kafka was lost
+        if close_offset < before and not may_be_overtaken:
+            self._complain(
+                "I2", f"{event['batch'][:8]}, closed at {close_offset}, is announced after one closed at {before}"
+            )
+        self._last_close[series] = max(before, close_offset)
 
     def _replicated(self, event: dict[str, Any]) -> None:
         self._verifies(self.second, event, "I7", "called replicated")

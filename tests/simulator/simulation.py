@@ -321,11 +321,11 @@ class Simulation:
         for process in self._all:
             process.kill()
         before = {path: stored.content for path, stored in self.first.placed.items()}
-        known = sorted(self.judge.batches[batch] for batch in self._owed)
+        known = sorted(self.judge.batches[batch] for batch in self.judge.announced)
         latest = max(self._latest.values(), default=0) + 100
-        self.judge.forget_log()
         self._new_kafka()
         self.log.topic_id = "topic-2"
+        self.judge.forget_log(self.log.topic_id)
         for number in self._slots:
             self._start(number)
         for number in known:

@@ -25,7 +25,7 @@ from tests.simulator.kafka import APPENDED_US, COMMUNITY, MEASUREMENTS, Group, L
 from tests.simulator.process import Process, running
 
 FRAMING = Framing()
-SILENCE_S, OVERTAKE_S, GIVE_UP_S, UNKNOWN_KEY_S = 45.0, 60.0, 240.0, 60.0
+SILENCE_S, OVERTAKE_S, GIVE_UP_S, UNKNOWN_KEY_S = 45.0, 20.0, 90.0, 60.0
 _LOOK_EVERY_S = 9.0  # more seldom, and it would not count as having looked
 _ACKNOWLEDGE_S, _LONGEST_ACKNOWLEDGE_S = 0.3, 8.0
 
