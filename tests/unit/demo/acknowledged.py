@@ -34,6 +34,7 @@ class Log:
     messages: list[tuple[Acknowledged, bytes]] = field(default_factory=list)
     said: Events = field(default_factory=Events)
     looks: list[Look] = field(default_factory=list)
+    handle: dict[str, Any] | None = None  # of the plan: where PID records are
     now_s: float = field(default_factory=lambda: time.time() + LATER_S)
 
     @classmethod
@@ -95,7 +96,7 @@ class Log:
         oracle.keep(self.messages)
         for look in self.looks:
             oracle.looked(look)
-        plan = Plan.read(self.archive.write_plan())
+        plan = Plan.read(self.archive.write_plan(handle=self.handle))
         released = folder / "schemas"
         released.mkdir()
         for code in schemas.released_fingerprints():

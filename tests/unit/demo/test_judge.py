@@ -18,6 +18,7 @@ from tests.unit.batches import samples
 from tests.unit.batches.log_runner import data_object
 from tests.unit.demo.acknowledged import LATER_S, TOPIC_ID, Log
 from tests.unit.demo.archives import Archive, Committed, committed, table
+from tests.unit.handles.stub import PASSWORD, PREFIX, USER, StubHandleServer
 
 Break = Callable[[Archive, Log], None]
 
@@ -143,6 +144,19 @@ def test_a_broken_archive_is_named(
     act(archive, log)
     named = [str(one) for one in log.findings(tmp_path).found]
     assert any(one.startswith(invariant + " ") and told in one for one in named), named
+
+
+def test_I6_data_objects_without_a_pid_record_and_records_without_an_object_are_named(log: Log, tmp_path: Path) -> None:
+    secret = tmp_path / "handle.password"
+    secret.write_text(PASSWORD)
+    with StubHandleServer() as server:
+        server.records[f"{PREFIX}/of-nothing"] = (f"{PREFIX}/of-nothing", [])
+        log.handle = {"url": server.url, "prefix": PREFIX, "user": USER, "password": {"file": str(secret)}}
+        log.handle |= {"ca_file": "", "shared": False}
+        named = [str(one) for one in log.findings(tmp_path).found]
+    assert [one[:3] for one in named] == ["I6 "] * 5
+    assert sum("is not registered" in one for one in named) == 4
+    assert sum(f"{PREFIX}/of-nothing is registered".lower() in one.lower() for one in named) == 1
 
 
 @pytest.mark.parametrize("rows_are_published", [True, False])
