@@ -170,6 +170,7 @@ def test_I11_all_connections_to_kafka_reset_again_and_again_is_survived(chain: L
     say(f"{broken} connections reset; {chain.settle()}")
 
 
+@all_faults
 def test_the_topic_of_measurements_is_read_by_way_of_the_proxies_only(chain: LinkedChain) -> None:
     name = topics.MEASUREMENTS.full_name(chain.deployment.community)
     for program, client in CLIENTS.items():

@@ -1,6 +1,7 @@
 """Live status: nothing decides by it, and its setting is checked at the start."""
 
 import socket
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,3 +60,14 @@ def test_the_password_is_given_to_redis(url: str, monkeypatch: pytest.MonkeyPatc
         status.close()
     assert b"right" in said
     assert b"wrong" not in said
+
+
+def test_I11_a_redis_that_takes_connections_and_says_nothing_holds_up_nobody() -> None:
+    """Each try waits half a second in a thread of its own; what does not fit into the queue meanwhile is dropped."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        status = LiveStatus(Redis(url=f"redis://127.0.0.1:{silent.getsockname()[1]}/0", password_file=""), "icos")
+        began_s = time.monotonic()
+        for _ in range(5_000):  # forty minutes, if each had to wait
+            status.committed(a_batch())
+        status.close()
+    assert time.monotonic() - began_s < PATIENCE_S
