@@ -9,7 +9,7 @@ FULL   ?=
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit faults soak memory lint format bench bench-trust lock clean
+.PHONY: help setup demo test unit simulate faults soak memory lint format bench bench-trust lock clean
 
 help:  ## Say what each target does.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: $(READY)  ## Run lint, types and every test that CI runs.
 
 faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them; FULL=1: outages at full length).
 	@B2STREAM_FAULTS=all B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m pytest tests/faults
+
+simulate: $(READY)  ## Run the commit and the copy under tens of thousands of schedules of faults in virtual time (SECONDS=60 SEED=0).
+	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60) --from-seed $(or $(SEED),0)
 
 soak: $(READY)  ## Random faults on every part and link of a whole chain under load, then drain and judge (SEED=1 MINUTES=10; FULL=1: at full length).
 	@B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m tests.faults.soak --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10)

@@ -1,6 +1,6 @@
-"""`make test`: all tests, the unit tests beside the others.
+"""`make test`: all tests, the unit tests and the simulator beside the others.
 
-Most of the others wait, for servers that start, stop or are frozen, and leave a core idle; the unit tests only compute. Their
+Most of the others wait, for servers that start, stop or are frozen, and leave a core idle; these two only compute. Their
 output comes whole, after that of the others.
 """
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 
-UNIT = "tests/unit"
+BESIDE = ("tests/unit", "tests/simulator")
 
 
 def main() -> int:
@@ -17,16 +17,19 @@ def main() -> int:
     with tempfile.TemporaryFile() as output:
         # The cache belongs to the others: it keeps what was made for Java.
         beside = subprocess.Popen(
-            [*pytest, "-p", "no:cacheprovider", UNIT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            [*pytest, "-p", "no:cacheprovider", *BESIDE],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         try:
-            others = subprocess.call([*pytest, f"--ignore={UNIT}"])
-            unit = beside.wait()
+            others = subprocess.call([*pytest, *(f"--ignore={folder}" for folder in BESIDE)])
+            computing = beside.wait()
         finally:
             beside.kill()
         output.seek(0)
-        print(f"\n{UNIT}:\n{output.read().decode(errors='replace')}", flush=True)
-    return others or unit
+        print(f"\n{' and '.join(BESIDE)}:\n{output.read().decode(errors='replace')}", flush=True)
+    return others or computing
 
 
 if __name__ == "__main__":

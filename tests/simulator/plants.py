@@ -5,7 +5,7 @@ Each is a mistake that somebody could make in one line. Nothing of it is in the 
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
@@ -21,13 +21,18 @@ from b2stream.work import schedule
 from tests.simulator.centres import Client
 
 
-def acknowledge_before_announce() -> Any:
-    """The commit event is handed to the producer, and nobody waits until Kafka has it."""
+def acknowledge_before_announce(delay_s: float = 0.0) -> Any:
+    """The commit event is given to a task of its own, so much later, and nobody waits until Kafka has it."""
     announce = outbox.Outbox.announce
     under_way = set()
 
+    async def regardless(self: outbox.Outbox, committed: Committed) -> None:
+        with suppress(Retryable):
+            await asyncio.sleep(delay_s)
+            await announce(self, committed)
+
     async def announced_later(self: outbox.Outbox, committed: Committed) -> None:
-        task = asyncio.ensure_future(_regardless(announce(self, committed)))
+        task = asyncio.ensure_future(regardless(self, committed))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
 
@@ -122,10 +127,3 @@ PLANTS: dict[str, tuple[Callable[[], Any], frozenset[str]]] = {
 def _both(*patches: Any) -> Iterator[None]:
     with patches[0], patches[1]:
         yield
-
-
-async def _regardless(work: Any) -> None:
-    try:
-        await work
-    except Retryable:
-        return
