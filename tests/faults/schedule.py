@@ -16,7 +16,7 @@ LONGEST_AWAY_S = 90.0  # full length, of a server or a program that is killed or
 LONGEST_FROZEN_S = 60.0
 LONGEST_LINK_S = 60.0
 MEAN_PAUSE_S = 4.0
-RESTART_PART = 0.4
+RESTART_PART = 0.35
 """Programs are ended only in this first part of a schedule: how much memory a process takes needs a life to be measured."""
 
 LINK_FAULTS: dict[str, dict[str, Any]] = {
