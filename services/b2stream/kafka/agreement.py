@@ -4,6 +4,7 @@ import logging
 
 from b2stream.errors import ConfigurationError, Fatal
 from b2stream.kafka.admin import Admin, TopicFacts
+from b2stream.kafka.settings import NoSuchTopic
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +39,7 @@ def still_agreed(admin: Admin, name: str, partitions: int, topic_id: str) -> Non
     """
     try:
         facts = admin.topic(name)
-    except (
-        ConfigurationError
-    ) as error:  # so says a broker that was just thawed, too; nothing is read or written meanwhile
+    except NoSuchTopic as error:  # so says a broker that was just thawed, too; nothing is read or written meanwhile
         _log.warning("%s", error)
         return
     wrong = wrong_partitions(name, facts, partitions)

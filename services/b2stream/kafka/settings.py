@@ -13,6 +13,14 @@ from b2stream.kafka.security import Brokers, addresses, librdkafka_settings
 
 _log = logging.getLogger(__name__)
 
+
+class NoSuchTopic(ConfigurationError):
+    """Kafka does not know this topic: correct kafka.bootstrap or general.community, or make it with `b2stream topics create`."""
+
+    # A broker that was just thawed says the same for a moment, so a program that worked with the topic already asks again.
+    reason = "no_such_topic"
+
+
 _NOBODY_ANSWERS = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
 _REFUSED = {
     KafkaError._AUTHENTICATION,
@@ -56,7 +64,7 @@ def translated(error: KafkaError | KafkaException) -> B2streamError:
     if code in _REFUSED:
         return Refused(f"Kafka: {text}")
     if code in _UNKNOWN_TOPIC:
-        return ConfigurationError(f"Kafka: {text}; `b2stream topics create` makes the topics")
+        return NoSuchTopic(f"Kafka: {text}; `b2stream topics create` makes the topics")
     if code in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
         return Poison(f"Kafka: {text}", reason="too_large")
     if cause.fatal():

@@ -12,6 +12,7 @@ from b2stream.contracts import topics as contract
 from b2stream.errors import ConfigurationError
 from b2stream.kafka.admin import Admin, TopicFacts
 from b2stream.kafka.agreement import TopicReplaced, agreed_topic, still_agreed
+from b2stream.kafka.settings import NoSuchTopic
 from b2stream.programs.gateway.cluster import Cluster
 from b2stream.settings import load
 
@@ -78,7 +79,7 @@ def test_a_broker_that_does_not_know_the_topic_for_a_moment_stops_nobody(monkeyp
     admin = played()
 
     def unknown(_name: str) -> TopicFacts:
-        raise ConfigurationError("Kafka: unknown topic")
+        raise NoSuchTopic("Kafka: unknown topic")
 
     monkeypatch.setattr(admin, "topic", unknown)
     still_agreed(admin, "icos.measurements", 12, "id")

@@ -20,6 +20,7 @@ from b2stream.contracts.records import CoverageStarted
 from b2stream.errors import B2streamError, ConfigurationError, Fatal, Retryable
 from b2stream.kafka import agreement
 from b2stream.kafka.admin import Admin, TopicFacts
+from b2stream.kafka.settings import NoSuchTopic
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.processor import metrics, offsets
 from b2stream.programs.processor.parts import Parts, put_together
@@ -278,7 +279,7 @@ class Program:
         parts.processor.revoked()  # once more: then nothing can be left, whatever Faust called before
         partitions = self._settings.kafka.partitions
         try:
-            found = await self._until_answered(lambda: offsets.standings(admin, self._group, self._topic, partitions))
+            found = await self._until_answered(lambda: self._standings(admin, partitions))
             if found is None:
                 return
             mine = [each for each in found if each.partition in numbers]
@@ -292,6 +293,13 @@ class Program:
             return
         self._health.ready()
         _log.info("reading partitions %s", sorted(numbers))
+
+    def _standings(self, admin: Admin, partitions: int) -> list[offsets.Standing]:
+        try:
+            return offsets.standings(admin, self._group, self._topic, partitions)
+        except NoSuchTopic as error:  # it was there when we began: `_look_at_topic` finds out what became of it
+            self._health.not_ready(str(error))
+            raise Retryable(error.detail) from error
 
     async def _coverage(self, parts: Parts, standing: offsets.Standing) -> None:
         """Say from when on this group reads: what lies before is unproven."""
