@@ -1,12 +1,16 @@
 """`python -m tests.simulator --seconds 600 [--from-seed N] [--all]`: simulate, print what was hit, and shorten what is bad."""
 
 import argparse
-import itertools
+import multiprocessing
+import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulator.exploring import described, explore, shortened, simulating
+from tests.simulator.exploring import Summary, described, explore_for, shortened, simulating
 from tests.simulator.simulation import run
+
+MOST = 1_000_000
 
 
 def main() -> int:
@@ -14,15 +18,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulator", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="for how long")
     parser.add_argument("--from-seed", type=int, default=0, help="the first seed")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, help="how many at once; default: one per core"
+    )
     parser.add_argument("--all", action="store_true", help="go on after the first bad schedule")
     chosen = parser.parse_args()
-    until_s = time.monotonic() + chosen.seconds
-    summary = explore(
-        itertools.count(chosen.from_seed),
-        lambda _: time.monotonic() > until_s,
-        most_found=1_000_000 if chosen.all else 1,
-    )
+    summary, count, began_s = Summary(), chosen.processes, time.monotonic()
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        parts = [
+            pool.submit(explore_for, chosen.seconds, chosen.from_seed + number, count, MOST if chosen.all else 1)
+            for number in range(count)
+        ]
+        for part in parts:
+            summary.take_in(part.result())
     print(summary)
+    print(f"{60 * summary.schedules / (time.monotonic() - began_s):,.0f} schedules a minute with {count} processes")
     for seed, schedule, outcome in summary.found[:5]:
         print(f"\n{described(seed, schedule, outcome)}")
         with simulating():

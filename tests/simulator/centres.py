@@ -18,8 +18,16 @@ REPLY_TIMEOUT_S = 20.0
 ANY_CALL = ("away", "lost", "done, lost", "hangs, then done", "refused")
 OF_STAGING = ("stored short", "stored flipped", "stored nothing", "left stale", "left intermediate")
 OF_PLACING = ("same is there", "other is there")
-KINDS = (*ANY_CALL, *OF_STAGING, *OF_PLACING)
-"""What may go wrong with a call; those of staging and of placing wait for the next call of theirs."""
+OF_READING = ("read flipped", "read short")
+KINDS = (*ANY_CALL, *OF_STAGING, *OF_PLACING, *OF_READING)
+"""What may go wrong with a call; those of one call alone wait for the next of its kind."""
+OF_SECOND = tuple(kind for kind in KINDS if kind not in OF_READING)
+"""There hardly anything is ever read."""
+_CALL_OF = {
+    **dict.fromkeys(OF_STAGING, "stage"),
+    **dict.fromkeys(OF_PLACING, "place"),
+    **dict.fromkeys(OF_READING, "read"),
+}
 
 
 class Placed(dict[str, Any]):
@@ -56,7 +64,7 @@ class Centre:
         self.memory = MemoryStore(name, reply_timeout_s=REPLY_TIMEOUT_S, now=lambda: agenda.now_s)
         self.placed = self.memory._placed = Placed()
         self.faults: dict[int, str] = {}
-        self._next_of: dict[bool, str] = {}  # of staging or of placing: what its next call will meet
+        self._next_of: dict[str, str] = {}  # call: what the next one will meet
         self.away_until_s = 0.0
         self.refuses_until_s = 0.0
         self.calls = 0
@@ -80,15 +88,14 @@ class Centre:
         if path not in self.placed:
             self.memory.put(path, content)
 
-    def fault(self, is_staging: bool, is_placing: bool) -> str:
+    def fault(self, call: str) -> str:
         """What goes wrong with this call; empty where nothing does."""
         self.calls += 1
         kind = self.faults.pop(self.calls, "")
-        if kind in OF_STAGING or kind in OF_PLACING:
-            self._next_of[kind in OF_STAGING] = kind
+        if kind in _CALL_OF:
+            self._next_of[_CALL_OF[kind]] = kind
             kind = ""
-        if is_staging or is_placing:
-            kind = kind or self._next_of.pop(is_staging, "")
+        kind = kind or self._next_of.pop(call, "")
         if not kind and self.agenda.now_s < self.away_until_s:
             kind = "away"
         if not kind and self.agenda.now_s < self.refuses_until_s:
@@ -119,7 +126,7 @@ class Client:
         return self._memory.url(path)
 
     def stage(self, staged_name: str, chunks: Iterable[Chunk], size_bytes: int, sha256: str) -> None:
-        kind = self._sent("stage", is_staging=True)
+        kind = self._sent("stage")
         self._memory.put_staged(staged_name, b"", status=ReplicaStatus.INTERMEDIATE, sha256=None)
         try:
             content = b"".join(bytes(chunk) for chunk in chunks)
@@ -152,7 +159,7 @@ class Client:
         self._change("discard staged", lambda: self._memory.discard_staged(staged_name))
 
     def place(self, staged_name: str, path: str) -> Placement:
-        kind = self._sent("place", is_placing=True)
+        kind = self._sent("place")
         staged = self._memory._staged.get(staged_name)
         if kind == "same is there" and staged is not None:
             self._there.lay(path, staged.content)
@@ -173,7 +180,11 @@ class Client:
         return self._ask("find", lambda: self._memory.find(folder, *names, below=below))
 
     def read(self, path: str, chunk_bytes: int = 4 << 20, *, state: ObjectState | None = None) -> Iterator[bytes]:
-        yield from self._ask("read", lambda: list(self._memory.read(path, chunk_bytes, state=state)))
+        kind = self._sent("read")
+        content = b"".join(self._answer("read", kind, lambda: list(self._memory.read(path, state=state)), late=None))
+        if kind == "read flipped":
+            content = content[:-1] + bytes([content[-1] ^ 1]) if content else b"!"
+        yield content[:-1] if kind == "read short" else content
 
     def close(self) -> None:
         """Nothing to close."""
@@ -186,11 +197,11 @@ class Client:
     def _change(self, call: str, change: Callable[[], Answer]) -> Answer:
         return self._answer(call, self._sent(call), change, late=None)
 
-    def _sent(self, call: str, *, is_staging: bool = False, is_placing: bool = False) -> str:
+    def _sent(self, call: str) -> str:
         """The request leaves; what will go wrong with it. Raises what the centre answers at once."""
         process = self._process
         process.step(call)
-        kind = self._there.fault(is_staging, is_placing)
+        kind = self._there.fault(call)
         process.pause(self._there.latency_s())
         if kind == "away":
             raise Retryable(call)

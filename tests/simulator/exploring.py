@@ -4,6 +4,7 @@
 """
 
 import gc
+import itertools
 import logging
 import random
 import time
@@ -42,14 +43,24 @@ class Summary:
         self.hit += outcome.hit
         self.in_flight += outcome.in_flight
 
+    def take_in(self, other: "Summary") -> None:
+        """What another process came to."""
+        self.schedules += other.schedules
+        self.steps += other.steps
+        self.cpu_s += other.cpu_s
+        self.hit += other.hit
+        self.in_flight += other.in_flight
+        self.found += other.found
+
     @property
     def per_minute(self) -> float:
         """Schedules per minute of one core's time."""
         return 60 * self.schedules / self.cpu_s if self.cpu_s else 0.0
 
     def __str__(self) -> str:
+        rate = f"{self.per_minute:,.0f} schedules a minute on one core"
         lines = [
-            f"{self.schedules} schedules, {self.steps} steps, {self.cpu_s:.1f} s of one core: {self.per_minute:,.0f} schedules a minute",
+            f"{self.schedules} schedules, {self.steps} steps, {self.cpu_s:.1f} s of processor time: {rate}",
             f"{'fault':<34}{'hit':>8}{'with work in flight':>22}",
         ]
         lines += [f"{kind:<34}{count:>8}{self.in_flight[kind]:>22}" for kind, count in sorted(self.hit.items())]
@@ -93,6 +104,12 @@ def explore(seeds: Iterable[int], is_over: Callable[[Summary], bool], most_found
     return summary
 
 
+def explore_for(seconds: float, first: int, step: int, most_found: int) -> Summary:
+    """Every `step`-th seed from the first one on, for so long."""
+    until_s = time.monotonic() + seconds
+    return explore(itertools.count(first, step), lambda _: time.monotonic() > until_s, most_found)
+
+
 def shortened(schedule: Schedule, most: int = 400) -> Schedule:
     """A schedule that is bad, too, and has as little in it as hypothesis can leave over."""
     parts = elements(schedule)
@@ -109,6 +126,7 @@ def shortened(schedule: Schedule, most: int = 400) -> Schedule:
             short = schedule
         for name, usual in (
             ("amnesia", False),
+            ("key_at_s", 0.0),
             ("jitter", 0),
             ("workers", 1),
             ("partitions", 1),

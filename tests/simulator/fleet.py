@@ -9,12 +9,14 @@ from b2stream.contracts.envelopes import Headers, abandonment_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchAbandoned, BatchClosed
 from b2stream.contracts.stations import StationDescription
-from tests.unit.processor.signers import OURS, as_message, described
+from tests.unit.processor.signers import NEW, OURS, as_message, described
 from tests.unit.processor.stations import Sent, StationBatch
 
 SIGNS = "HTM"
 STATIONS = ("SE-Htm", SIGNS, "FI-Hyy")
 DESCRIPTIONS: dict[str, StationDescription] = {SIGNS: described(SIGNS, OURS.key())}
+BEFORE: dict[str, StationDescription] = {SIGNS: described(SIGNS, NEW.key())}
+"""What is known of the station that signs until its key is published."""
 _CONTENTS = ((b"first,", b"second"), (b"alone",), (b"a", b"b" * 40, b"c"), ())
 
 

@@ -93,6 +93,7 @@ class Schedule:
     partitions: int = 1
     spool_bytes: int = 1 << 30
     letters_per_minute: int = 1_000_000
+    key_at_s: float = 0.0  # when the key of the station that signs is published
     amnesia: bool = False  # at the end Kafka is lost, and all is sent again
     jitter: int = 0
 
@@ -124,7 +125,7 @@ def without(schedule: Schedule, left_out: set[tuple[str, int]]) -> Schedule:
 
 _KINDS = {
     "first": centres.KINDS,
-    "second": centres.KINDS,
+    "second": centres.OF_SECOND,
     "log": kafka.PUBLISHING,
     "offsets": kafka.COMMITTING,
 }
@@ -159,6 +160,7 @@ def from_seed(seed: int) -> Schedule:
         partitions=1 + below(2),
         spool_bytes=pick((1 << 30, 1 << 30, 600, 1)),
         letters_per_minute=pick((1_000_000, 1_000_000, 3)),
+        key_at_s=pick((0.0,) * 6 + (8.0, 90.0)),
         amnesia=not below(16),
         jitter=seed,
     )
@@ -267,6 +269,7 @@ def schedules() -> st.SearchStrategy[Schedule]:
         partitions=st.integers(1, 2),
         spool_bytes=st.sampled_from((1 << 30, 600, 1)),
         letters_per_minute=st.sampled_from((1_000_000, 3)),
+        key_at_s=st.sampled_from((0.0, 8.0, 90.0)),
         amnesia=st.booleans(),
         jitter=st.integers(0, 1 << 16),
     )

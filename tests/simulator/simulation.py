@@ -49,7 +49,7 @@ class Simulation:
         self.trace: list[str] = []
         self._tracing = tracing
         self._dice = random.Random(schedule.jitter)
-        self._stations = KnownStations(fleet.DESCRIPTIONS)
+        self._stations = KnownStations(fleet.BEFORE if schedule.key_at_s else fleet.DESCRIPTIONS)
         self._slots: dict[int, Worker | Copier] = {}
         self._steps: Counter[int] = Counter()
         self._acts: dict[tuple[int, int], Act] = {(act.process, act.step): act for act in schedule.acts}
@@ -89,6 +89,8 @@ class Simulation:
             self.agenda.at(each.at_s, lambda centre=centre, each=each: self._outage(centre, each.kind, each.seconds))  # type: ignore[misc]
         for lost in self.schedule.offsets:
             self.agenda.at(lost.at_s, lambda lost=lost: self._lose_offsets(lost.group, lost.part))  # type: ignore[misc]
+        if self.schedule.key_at_s:
+            self.agenda.at(self.schedule.key_at_s, self._publish_key)
         for at, attempt in enumerate(self.schedule.attempts):
             self._send(at, attempt)
         for stray in self.schedule.strays:
@@ -193,7 +195,9 @@ class Simulation:
         self._put(fleet.close(number, attempt, supersedes))
 
     def _appended(self, message: LogMessage) -> None:
-        self._say(f"{message.topic}[{message.partition}] {message.offset} {dict(message.headers).get('ce_id', b'')!r}")
+        if self._tracing:
+            identity = dict(message.headers).get("ce_id", b"").decode()
+            self._say(f"{message.topic}[{message.partition}] {message.offset} {identity}")
         self.judge.saw(message)
         if message.topic == LETTERS:
             self._letter(message)
@@ -253,7 +257,8 @@ class Simulation:
 
     def _step(self, number: int, process: Process, what: str) -> None:
         self._steps[number] += 1
-        self._say(f"{number}: {self._steps[number]} {what}")
+        if self._tracing:
+            self._say(f"{number}: {self._steps[number]} {what}")
         act = self._acts.pop((number, self._steps[number]), None)
         member = self._slots[number]
         if act is None or self._healed or member.process is not process:
@@ -296,6 +301,12 @@ class Simulation:
         else:
             centre.refuses_until_s = self.agenda.now_s + seconds
 
+    def _publish_key(self) -> None:
+        if self._stations.descriptions is not fleet.DESCRIPTIONS:
+            if any(worker.processor.waiting_closes() for worker in self._slots.values() if isinstance(worker, Worker)):
+                self._struck("key published late")
+            self._stations.publish(fleet.DESCRIPTIONS)
+
     def _lose_offsets(self, group: str, part: float) -> None:
         self._struck(f"offsets of the {group} lost")
         (self.copiers if group == "replicator" else self.workers).lose_offsets(part, range(self.log.partitions))
@@ -303,6 +314,7 @@ class Simulation:
     def _heal(self) -> None:
         self._say("healed")
         self._healed = True
+        self._publish_key()
         self.first.heal()
         self.second.heal()
         self.log.faults.clear()

@@ -88,6 +88,11 @@ class KnownStations:
         self.descriptions = descriptions
         self.version = 1
 
+    def publish(self, descriptions: dict[str, StationDescription]) -> None:
+        """All processors know them at once."""
+        self.descriptions = descriptions
+        self.version += 1
+
 
 class Worker:
     """One life of a processor process, a member of the group."""
