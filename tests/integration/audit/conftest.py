@@ -34,7 +34,7 @@ class TwoPrefixes(Deployment):
 def archive_at_rest(kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestingArchive]:
     """The archive; the state after all rounds but the last is kept as `yesterday`, the whole one as `today`."""
     deployment = TwoPrefixes(tmp_path_factory.mktemp("archive"), Given(kafka=kafka_bootstrap), community="audited")
-    with Chain(deployment) as chain:
+    with Chain(deployment, signed=load.STATIONS) as chain:
         chain.start()
         archive = RestingArchive(deployment)
         for number in range(ROUNDS):

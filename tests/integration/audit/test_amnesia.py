@@ -10,7 +10,10 @@ from b2stream.kafka.admin import Admin
 from b2stream.programs.audit import cli, reannounce_cli
 from b2stream.programs.audit.auditing import Plan
 from b2stream.programs.audit.findings import Kind
-from b2stream.settings import Settings, load, variable
+from b2stream.sandbox import signing
+from b2stream.settings import Settings, variable
+from b2stream.settings import load as load_settings
+from tests.faults import load
 from tests.faults.chain import PARTITIONS
 from tests.integration.audit.archive import MANIFEST, RestingArchive
 from tests.waiting import until
@@ -21,10 +24,13 @@ GENERAL = variable("general", "community")
 @pytest.fixture
 def wiped(archive: RestingArchive, community: str) -> Settings:
     """Settings of a Kafka that has never heard of the archive: the same centres, and topics that are empty."""
-    settings = load(archive.deployment.settings_file, environment={GENERAL: community}).settings
+    settings = load_settings(archive.deployment.settings_file, environment={GENERAL: community}).settings
     admin = Admin(settings.kafka)
     for topic in topics.ALL:
         admin.create_topic(topic.full_name(community), PARTITIONS, 1, topic.config())
+    signing.register(
+        settings, archive.deployment.directory, dict.fromkeys(load.STATIONS, 1.0)
+    )  # their keys are in files
     return settings
 
 

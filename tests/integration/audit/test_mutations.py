@@ -1,5 +1,6 @@
 """Each kind of damage, done once to an archive that was whole: the audit names exactly it, and nothing else."""
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -87,6 +88,18 @@ def test_a_forged_manifest_is_altered_also_with_a_new_checksum(archive: RestingA
     archive.put("first", path, forged)
     found = {(where, centre) for _, where, centre in named(archive.audit(recompute=False))}
     assert found == {(path, "csc")}, "with its checksum"
+
+
+def test_a_signature_that_does_not_hold_is_forged_although_both_centres_agree_on_it(archive: RestingArchive) -> None:
+    path = a_middle_one(archive) + MANIFEST
+    document = json.loads(archive.read("first", path))
+    document["signature"] = base64.b64encode(base64.b64decode(document["signature"])[::-1]).decode()
+    for role in ROLES:
+        archive.put(role, path, canonical_json(document))
+    expected = {("forged", path, ""), ("altered", path, "csc"), ("altered", path, "fzj")}
+    assert named(archive.audit(recompute=False)) == expected
+    plan = make_plan(archive.settings, Plan(grace_s=0.0))
+    assert plan.acts == [], "neither centre has the manifest that was announced"
 
 
 def test_an_orphan_is_extra(archive: RestingArchive) -> None:

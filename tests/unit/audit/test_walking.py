@@ -5,9 +5,11 @@ import hashlib
 import pytest
 
 from b2stream.archive.memory import MemoryStore
+from b2stream.batches.manifest import paths_of
 from b2stream.errors import AccessRefused, B2streamError, CutShort, DamagedObject, Stuck
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.index import Index
+from tests.benchmarks.large_archive import Batches
 from tests.unit.audit.facts import judged, kinds
 
 PATH, CONTENT = "SE-Htm/EC/2026/05/a.csv", b"0123456789"
@@ -66,3 +68,21 @@ def test_a_second_look_reads_again(store: MemoryStore) -> None:
     assert found(store, index=index) == [("unreadable", PATH, "csc")]
     walking.forget_recomputed(index, "csc", PATH)
     assert found(store, index=index) == []
+
+
+def test_of_two_manifests_the_committed_one_counts_wherever_it_lies() -> None:
+    batches = Batches(1)
+    path, committed = paths_of(batches.close(0)).manifest, batches.manifest(0)
+    forged = committed.replace(b'"rows":', b'"rows":1', 1)
+    stores = [MemoryStore("csc"), MemoryStore("fzj")]
+    stores[0].put(path, forged)
+    stores[1].put(path, committed)
+    index = Index()
+    sha256 = hashlib.sha256(committed).hexdigest()
+    index.put("committed", [{"batch": "b" * 64, "path": "-", "manifest_path": path, "manifest_sha256": sha256}])
+    for store in stores:
+        walking.list_centre(index, store, 1)
+    walking.read_manifests(index, list(stores), lambda close, at_us: None)
+    row = index.one("SELECT sha256, trouble FROM manifest")
+    assert row is not None
+    assert tuple(row) == (sha256, None)

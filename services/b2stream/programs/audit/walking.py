@@ -83,7 +83,7 @@ def read_manifests(
     """Read each manifest that is new or changed: at the first centre that has the committed one, else the first that has any."""
     suffix_length = len(MANIFEST_SUFFIX)
     query = (
-        "SELECT DISTINCT path, (SELECT manifest_sha256 FROM committed WHERE manifest_path = path) AS committed FROM object "
+        "SELECT DISTINCT path, (SELECT manifest_sha256 FROM committed WHERE manifest_path = object.path) AS committed FROM object "
         "WHERE substr(path, -:length) = :suffix AND status = 'good' "
         "AND NOT EXISTS (SELECT 1 FROM manifest m JOIN object o ON o.path = m.path "
         "WHERE m.path = object.path AND m.sha256 = o.sha256)"
