@@ -52,6 +52,7 @@ def main(words: list[str]) -> None:
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="b2stream-bench-") as folder, Deployment(Path(folder)) as deployment:
         rows = measure(deployment, count)
+    print(_table(rows), flush=True)
     memory = "" if words else _large_audit()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     where = f"commit {commit.stdout.strip() or 'unknown'}, load average before the run {load_before:.2f}; {machine()}"
