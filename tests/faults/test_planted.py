@@ -28,6 +28,7 @@ from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[2]
 FOREIGN = b"somebody else's"
+LAYING_S = 20  # for so long the processor stands still before its move
 
 
 class PlantedChain(Chain):
@@ -126,9 +127,9 @@ def _stored_badly(chain: PlantedChain, seed: int) -> None:
 
 
 def _conflict(chain: PlantedChain, seed: int) -> None:
-    """Somebody's object lies where a batch is to be placed."""
+    """Somebody lays an object where a batch is to be placed, after the processor has looked and before it moves."""
     half_hours = [file for file in load.round_of_files(seed, 0) if file.station == load.FOREST]
-    chain.start()
+    chain.start({PROCESSOR: f"place data object:2:stall={LAYING_S}"})
     chain.give(half_hours[:1])
     chain.wait_until_drained()
     Judge(chain).judge()
@@ -136,8 +137,9 @@ def _conflict(chain: PlantedChain, seed: int) -> None:
     file = half_hours[1]
     suffix = id24(hashlib.sha256(file.content).hexdigest())[:12]
     path = f"{folder}/{Path(file.name).stem}~{suffix}{Path(file.name).suffix}"
-    _lay(chain, path)
     chain.give([file])
+    until(lambda: chain.passed(PROCESSOR, "place data object") == 2, chain.describe)
+    _lay(chain, path)
     if chain.plant:
         chain.wait_until_drained()
     else:

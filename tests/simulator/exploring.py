@@ -22,7 +22,7 @@ from tests.simulator.remembering import remembering
 from tests.simulator.schedule import Schedule, elements, from_seed, without
 from tests.simulator.simulation import Outcome, run
 
-_COLLECT_EVERY = 200
+_COLLECT_EVERY = 300
 
 
 @dataclass
@@ -90,6 +90,7 @@ def explore(seeds: Iterable[int], is_over: Callable[[Summary], bool], most_found
     """Run the schedules of these seeds until it is over, or so many were found bad."""
     summary, started_s = Summary(), time.process_time()
     with simulating():
+        gc.freeze()  # what is loaded is never to be collected
         for seed in seeds:
             schedule = from_seed(seed)
             outcome = run(schedule)
@@ -101,6 +102,7 @@ def explore(seeds: Iterable[int], is_over: Callable[[Summary], bool], most_found
                 break
             if summary.schedules % _COLLECT_EVERY == 0:
                 gc.collect()
+        gc.unfreeze()
     return summary
 
 

@@ -136,7 +136,7 @@ def from_seed(seed: int) -> Schedule:
     """The schedule of a seed."""
     dice = random.Random(seed)
     pick, below = dice.choice, dice.randrange
-    attempts = tuple(_attempt(dice) for _ in range(1 + below(3)))
+    attempts = tuple(_attempt(dice) for _ in range(pick((1, 1, 1, 2, 2, 3))))
     faults = []
     for _ in range(pick((0, 1, 1, 2, 3, 5))):
         where = pick(("first", "first", "first", "second", "second", "log", "offsets"))
@@ -161,7 +161,7 @@ def from_seed(seed: int) -> Schedule:
         spool_bytes=pick((1 << 30, 1 << 30, 600, 1)),
         letters_per_minute=pick((1_000_000, 1_000_000, 3)),
         key_at_s=pick((0.0,) * 6 + (8.0, 90.0)),
-        amnesia=not below(16),
+        amnesia=not below(24),
         jitter=seed,
     )
 
