@@ -73,18 +73,38 @@ class Placing:
             return self.accept_committed(found, data_object, names_our_batch)
         if manifest.path != data_object.path + MANIFEST_SUFFIX:
             raise BrokenInvariant(f"{manifest.path} is not beside {data_object.path}")
-        if found.data_object is not None:
-            if found.data_object.path != data_object.path:
-                raise BrokenInvariant(f"{data_object.path} lies at {found.data_object.path} already")
-            placed_data_object = self._accept_data_object(found.data_object, data_object)
+        for _ in range(MOVE_LIMIT - 1):
+            pair = self._place(data_object, manifest, names_our_batch, found.data_object)
+            try:
+                self.final_check(pair)
+            except MissingObject:
+                # A move that was answered with success and not made. The manifest may lie there alone, and then the batch counts as
+                # committed and no later try brings its data object: it is brought now, whichever of the two is missing.
+                found = Found()
+            else:
+                return pair
+        pair = self._place(data_object, manifest, names_our_batch, found.data_object)
+        self.final_check(pair)
+        return pair
+
+    def _place(
+        self,
+        data_object: NewObject,
+        manifest: NewObject,
+        names_our_batch: Callable[[bytes], bool],
+        there: ObjectState | None,
+    ) -> PlacedPair:
+        """Data object, then manifest; `there` is a data object that lies in place."""
+        if there is not None:
+            if there.path != data_object.path:
+                raise BrokenInvariant(f"{data_object.path} lies at {there.path} already")
+            placed_data_object = self._accept_data_object(there, data_object)
             staged_manifest = self.stage_object(manifest)
         else:
             staged_data_object, staged_manifest = self._staging.stage(data_object, manifest)
             placed_data_object = self.place_data_object(staged_data_object, data_object)
         placed_manifest, other_manifest = self.place_manifest(staged_manifest, manifest, names_our_batch)
-        pair = PlacedPair(placed_data_object, placed_manifest, other_manifest)
-        self.final_check(pair)
-        return pair
+        return PlacedPair(placed_data_object, placed_manifest, other_manifest)
 
     def accept_committed(
         self, found: Found, data_object: NewObject, names_our_batch: Callable[[bytes], bool]

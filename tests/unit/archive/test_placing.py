@@ -7,7 +7,7 @@ import pytest
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.placing import Found, NewObject, PlacedPair, Placing, Writer, look_up
-from b2stream.archive.store import ReplicaStatus
+from b2stream.archive.store import Placement, ReplicaStatus
 from b2stream.archive.waiting import StoppableClock
 from b2stream.errors import (
     BrokenInvariant,
@@ -163,6 +163,26 @@ def test_I5_what_vanishes_after_placing_is_not_announced(store: MemoryStore, pla
     store.before_call = vanish
     with pytest.raises(MissingObject, match="after it was placed"):
         place(placing)
+
+
+@pytest.mark.parametrize("path", [PATH, MANIFEST_PATH])
+def test_I5_a_move_that_is_answered_with_success_and_not_made_is_made_again(
+    store: MemoryStore, placing: Placing, path: str
+) -> None:
+    """Else a manifest lies there alone, the batch counts as committed, and no later try brings its data object."""
+    moved, pretended = store.place, [path]
+
+    def pretend_once(staged_name: str, path: str) -> Placement:
+        if path in pretended:
+            pretended.remove(path)
+            return Placement.PLACED
+        return moved(staged_name, path)
+
+    store.place = pretend_once  # type: ignore[method-assign]
+    place(placing)
+    assert not pretended
+    assert store.content(PATH) == b"the station's file"
+    assert store.describe(MANIFEST_PATH) is not None
 
 
 # Looking for a batch --------------------------------------------------------------------------------------------------
