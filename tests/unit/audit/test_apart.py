@@ -18,6 +18,7 @@ from b2stream.programs.audit.daily import Archived, archive
 from b2stream.programs.audit.findings import Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope
+from b2stream.programs.audit.log_rows import note_day
 from b2stream.programs.audit.planning import plan_repair
 from tests.unit.audit.facts import STATION, path_of, whole_archive
 
@@ -114,7 +115,13 @@ def test_a_stale_day_is_stuck(stand: Stand) -> None:
 def test_a_document_that_tells_of_what_nobody_committed_is_named_although_its_checksum_holds(stand: Stand) -> None:
     unknown: dict[str, Any] = {"activity": {f"batch:{'e' * 64}/commit": {}}, "entity": {}}
     moved = stand.document(path="SE-Htm/EC/2026/05/another.csv")
-    for document, words in ((unknown, "which no commit event"), (moved, "another.csv"), ({"a": 1}, "cannot be read")):
+    odd: dict[str, Any] = {"activity": {}, "entity": {"batch:00/at/csc": 5}}
+    for document, words in (
+        (unknown, "which no commit event"),
+        (moved, "another.csv"),
+        ({"a": 1}, "cannot be read"),
+        (odd, "cannot be read"),
+    ):
         made = Stand(index=stand.index)
         path = made.archive(document).path
         (finding,) = made.findings()
@@ -142,6 +149,12 @@ def test_repair_copies_a_day_from_the_centre_that_has_it_and_leaves_one_alone_th
     stand.stores[0].remove(path)
     plan = plan_repair(stand.index, stand.findings(), ["csc", "fzj"])
     assert (plan.acts, len(plan.left)) == ([], 2)
+
+
+def test_an_instant_that_no_calendar_has_stops_no_audit(stand: Stand) -> None:
+    note_day(stand.index, STATION, 1 << 62)
+    note_day(stand.index, STATION, 0)
+    assert [row["day"] for row in stand.index.rows("SELECT day FROM active")] == ["19700101"]
 
 
 def test_where_days_are_not_archived_at_all_none_is_missing(stand: Stand) -> None:

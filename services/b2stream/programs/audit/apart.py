@@ -125,7 +125,8 @@ def trouble_of(path: str, content: bytes, batch_of: Callable[[str], Any]) -> str
     try:
         document = json.loads(content)
         activities, entities = dict(document["activity"]), dict(document["entity"])
-    except (ValueError, KeyError, TypeError) as error:
+        urls = {name: about.get("b2stream:url") for name, about in entities.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return f"it cannot be read as W3C PROV-JSON: {error!r}"
     for name in {**activities, **entities}:
         found = _BATCH.match(name)
@@ -134,7 +135,7 @@ def trouble_of(path: str, content: bytes, batch_of: Callable[[str], Any]) -> str
             return f"it tells of {name}, which no commit event and no manifest names"
         if named is not None and batch["station"] != named["station"]:
             return f"it tells of {name}, which is of station {batch['station']}"
-        url = entities.get(name, {}).get("b2stream:url")
+        url = urls.get(name)
         if url is not None and not unquote(str(url)).endswith("/" + batch["path"]):
             return f"it tells of {url}, and {name} is {batch['path']}"
     return None

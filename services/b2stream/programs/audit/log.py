@@ -4,12 +4,9 @@ What lies at or after the committed offset of the group responsible is lag; it i
 """
 
 import contextlib
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from b2stream.batches.manifest import batch_of, paths_of
@@ -32,6 +29,7 @@ from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.audit.daily import INGESTION
 from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.log_rows import aside_of, commit_row, link, note_day, repeated_close
 from b2stream.programs.audit.walking import SignatureCheck
 from b2stream.settings import Settings
 
@@ -205,9 +203,9 @@ class Log:
 
     def _commit(self, index: Index, message: LogMessage) -> None:
         event = BatchCommitted.from_framed(self._framing.unframe(message.value))
-        index.put("committed", [_commit_row(event, message)], keep_first=True)  # the earliest event of a batch decides
+        index.put("committed", [commit_row(event, message)], keep_first=True)  # the earliest event of a batch decides
         whose = {"station": event.station, "series": event.series}
-        _note_day(index, event.station, event.committed_at_us)
+        note_day(index, event.station, event.committed_at_us)
         index.put("superseded", ({"attempt": attempt, **whose} for attempt in (*event.supersedes, event.attempt)))
 
     def _replica(self, index: Index, message: LogMessage) -> None:
@@ -215,12 +213,12 @@ class Log:
         row = {"batch": event.commit.batch, "centre": event.centre, "url": event.url}
         where = {"partition": message.partition, "offset": message.offset, "appended_at_us": message.appended_at_us}
         index.put("replicated", [row | where], keep_first=True)
-        _note_day(index, event.commit.station, event.replicated_at_us)
+        note_day(index, event.commit.station, event.replicated_at_us)
 
     def _event(self, index: Index, message: LogMessage) -> None:
         framed = self._framing.unframe(message.value)
         if framed.schema.name == BatchRepeated.SCHEMA:
-            _link(index, _repeated_close(BatchRepeated.from_framed(framed)), "repeat")
+            link(index, repeated_close(BatchRepeated.from_framed(framed)), "repeat")
         elif framed.schema.name == ObjectEvent.SCHEMA:
             event = ObjectEvent.from_framed(framed)
             if event.event == FIXITY_CHECK:
@@ -235,7 +233,7 @@ class Log:
                 facts = {"size_bytes": event.size_bytes, "sha256": event.sha256}
                 index.put("kept", [{"path": event.path, "centre": event.centre, **facts}])
             if event.batch is not None:
-                _note_day(index, event.station, event.at_us)
+                note_day(index, event.station, event.at_us)
         elif framed.schema.name == CoverageStarted.SCHEMA:
             started = CoverageStarted.from_framed(framed)
             if started.append_time_us is not None and started.offset > 0:
@@ -258,7 +256,7 @@ class Log:
                 close = BatchClosed.from_framed(framed)
                 paths_of(close)  # raises Poison for names that no gateway would write
                 if letter.reason not in NOT_ITS_OWN:
-                    _link(index, close, "letter")
+                    link(index, close, "letter")
         except Poison:
             return  # the original value was no close
 
@@ -269,7 +267,7 @@ class Log:
         close = BatchClosed.from_framed(framed)
         data_path = paths_of(close).data_object  # raises Poison for names that no gateway would write
         if self._check_signature(close, message.appended_at_us) is None:  # else anyone could make gaps, or fill them
-            _link(index, close, "close")
+            link(index, close, "close")
         row = {
             "topic_id": message.topic,
             "partition": message.partition,
@@ -282,50 +280,3 @@ class Log:
             "appended_at_us": message.appended_at_us,
         }
         index.put("close", [row])
-
-
-def _repeated_close(record: BatchRepeated) -> BatchClosed:
-    """The close that a repeat holds. Raises Poison where it is none."""
-    try:
-        value = json.loads(record.close)
-        close = BatchClosed.from_json(value, value.pop("signature", None))
-        paths_of(close)
-        return close
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Poison(f"BatchRepeated: {error!r}", reason="bad_close") from error
-
-
-def aside_of(event: ObjectEvent) -> str:
-    """Where in quarantine the copy lies that an event tells of."""
-    return event.detail.removeprefix("moved to ").partition(";")[0]
-
-
-def _note_day(index: Index, station: str, at_us: int) -> None:
-    """Something happened to one of the station's objects on that day, UTC."""
-    index.put("active", [{"station": station, "day": f"{datetime.fromtimestamp(at_us // 1_000_000, UTC):%Y%m%d}"}])
-
-
-def _commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:
-    names = ("batch", "station", "series", "attempt", "path", "size_bytes", "sha256", "manifest_path")
-    more = ("manifest_size_bytes", "manifest_sha256", "id24", "pid", "url", "stop_us")
-    return {
-        **{name: getattr(event, name) for name in (*names, *more)},
-        "number": event.series_number,
-        "partition": message.partition,
-        "offset": message.offset,
-        "appended_at_us": message.appended_at_us,
-    }
-
-
-def _link(index: Index, close: BatchClosed, source: str) -> None:
-    link = {
-        "station": close.station,
-        "series": close.series,
-        "number": close.series_number,
-        "digest": hashlib.sha256(close.signed_bytes()).hexdigest(),
-        "previous": close.previous,
-        "batch": batch_of(close),
-        "stop_us": close.stop_us,
-        "source": source,
-    }
-    index.put("link", [link], keep_first=True)
