@@ -39,7 +39,7 @@ CLIENTS = {
 """How each program calls itself towards Kafka, as a fault's `only` takes it."""
 ANSWER_S = 5.0
 """Setting `timeout_s` of both centres and the Handle server: how long a link is silent before it is given up."""
-FILES = 5  # of each case
+FILES = 4  # of each case
 HEALED_S = 120.0  # longest time to drain after a fault is gone
 
 

@@ -31,7 +31,7 @@ def test_I1_a_link_cut_in_mid_produce_loses_and_doubles_nothing(chain: LinkedCha
 
 
 @all_faults
-@pytest.mark.parametrize("kind", ["cut", "reset", "half_close"])
+@pytest.mark.parametrize("kind", ["cut", "half_close"])
 def test_I1_an_acknowledgement_that_is_lost_doubles_nothing(chain: LinkedChain, say: Say, kind: str) -> None:
     files = chain.next_files()
     fault = Fault(kind, DOWN, 0, within(files[0]), UP, only=CLIENTS[GATEWAY], times=1)
