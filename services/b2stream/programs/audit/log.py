@@ -251,7 +251,7 @@ class Log:
                 dead = DeadLetter.from_framed(framed)
                 if dead.path.startswith(f"{DEAD_FOLDER}/{letter.attempt}-"):  # else it was written by nobody who buries
                     facts = {"size_bytes": dead.size_bytes, "sha256": dead.sha256}
-                    index.put("kept", [{"path": dead.path, "centre": self._settings.first.name, **facts}])
+                    index.put("kept", [{"path": dead.path, "centre": self._settings.first.name or "first", **facts}])
             elif framed.schema.name == BatchClosed.SCHEMA:
                 close = BatchClosed.from_framed(framed)
                 paths_of(close)  # raises Poison for names that no gateway would write
