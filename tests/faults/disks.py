@@ -45,10 +45,9 @@ def read_only(folder: Path, *, only: bool) -> None:
 def fill(folder: Path) -> Path:
     """Leave no byte free; gives the file that takes the room."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as file:
+    with ballast.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(4096))
-                file.flush()
         except OSError:
             return ballast
