@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, one after the other, and a report below `docs/benchmarks/`. Takes about ten minutes on two cores.
 
-`python -m tests.benchmarks NAME…` measures some of them (`bytes`, `objects`, `closes`, `replication`), prints them and writes no report.
+`python -m tests.benchmarks NAME…` measures some of them (`bytes`, `objects`, `closes`, `replication`, `checks`), prints them and writes no report.
 """
 
 import datetime
@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.benchmarks import commits, processing
+from tests.benchmarks import checks, commits, processing
 from tests.benchmarks.figures import Figure, markdown
 from tests.benchmarks.measuring import machine
 
@@ -25,6 +25,7 @@ def main(chosen: list[str]) -> int:
         "objects": commits.measure_objects,
         "closes": commits.measure_closes,
         "replication": _replication,
+        "checks": checks.measure,
     }
     if not set(chosen) <= set(benchmarks):
         print(f"benchmarks are {', '.join(benchmarks)}", file=sys.stderr)

@@ -18,6 +18,7 @@ from tests.benchmarks.commits import SMALL_BYTES, STATIONS
 from tests.benchmarks.figures import Figure, markdown
 from tests.benchmarks.measuring import commits_of, cpu_s, create_topics, start_processor, wait_for_batches
 from tests.benchmarks.workload import File, half_hours, publish
+from tests.faults.chain import NO_HANDLE
 
 UNCHECKED = Path(__file__).with_name("unchecked")
 ROUNDS = 3
@@ -35,7 +36,10 @@ class Taken:
 
 def measure() -> list[Figure]:
     """Small files, where round trips count, and half hours, where bytes do."""
-    with tempfile.TemporaryDirectory(prefix="b2stream-bench-") as folder, Deployment(Path(folder)) as deployment:
+    with (
+        tempfile.TemporaryDirectory(prefix="b2stream-bench-") as folder,
+        Deployment(Path(folder), NO_HANDLE) as deployment,
+    ):
         settings = load(deployment.settings_file).settings
         return [
             _compare(deployment, settings, "2 kB files", [list(_small_files()) for _ in range(ROUNDS)]),
