@@ -1,6 +1,7 @@
 """`make bench`: every benchmark, one after the other, and a report below `docs/benchmarks/`. Takes about ten minutes on two cores.
 
-`python -m tests.benchmarks NAME…` measures some of them (`bytes`, `objects`, `closes`, `replication`, `checks`), prints them and writes no report.
+`python -m tests.benchmarks NAME…` measures some of them (`bytes`, `objects`, `closes`, `replication`, `checks`), prints them and
+writes no report.
 """
 
 import datetime
