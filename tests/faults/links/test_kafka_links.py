@@ -1,5 +1,6 @@
 """What happens to bytes between the programs and Kafka: nothing is lost, doubled or changed, and nobody is restarted by hand."""
 
+import random
 import re
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from b2stream.kafka.admin import Admin
 from b2stream.kafka.latest import LatestReader
 from tests.faults import scale
 from tests.faults.chain import PROCESSOR, REGISTRAR, REPLICATOR
-from tests.faults.links.linked import CLIENTS, GATEWAY, LinkedChain, within
+from tests.faults.links.linked import CLIENTS, GATEWAY, HEALED_S, LinkedChain, within
 from tests.faults.proxy import BOTH, DOWN, UP, Fault
 from tests.waiting import until
 
@@ -112,6 +113,20 @@ def test_I3_a_byte_flipped_in_a_commit_event_is_noticed_by_each_who_reads_it(
     trigger = re.escape(files[0].name.rpartition(".")[0])
     chain.strike("kafka", Fault("flip", DOWN, 3, trigger, only=CLIENTS[program], times=1), files)
     say(chain.settle())
+
+
+@all_faults
+@pytest.mark.parametrize("program", [PROCESSOR, REPLICATOR])
+def test_I2_a_byte_flipped_anywhere_in_what_kafka_says_passes_nothing_over(
+    chain: LinkedChain, say: Say, seed: int, program: str
+) -> None:
+    """In lengths, offsets, error codes and records alike: Kafka's checksums cover the records alone."""
+    draw = random.Random(f"{seed} {program}")
+    positions = [draw.randrange(1_500) for _ in range(8)]
+    for position in positions:
+        chain.strike("kafka", Fault("flip", DOWN, position, only=CLIENTS[program], times=1), chain.next_files(1))
+        until(chain.is_drained, lambda: f"byte {position}: {chain.describe()}", HEALED_S)  # noqa: B023
+    say(f"bytes {positions}; {chain.settle()}")
 
 
 @all_faults
