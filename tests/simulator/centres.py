@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from b2stream.archive.memory import MemoryStore
+from b2stream.archive.objects import MANIFEST_SUFFIX
 from b2stream.archive.store import Chunk, ObjectState, Placement, ReplicaStatus
 from b2stream.errors import LostReply, Retryable, Stuck
 from tests.simulator.agenda import Agenda, Dead
@@ -17,7 +18,7 @@ REPLY_TIMEOUT_S = 20.0
 
 ANY_CALL = ("away", "lost", "done, lost", "hangs, then done", "refused")
 OF_STAGING = ("stored short", "stored flipped", "stored nothing", "left stale", "left intermediate")
-OF_PLACING = ("same is there", "other is there")
+OF_PLACING = ("same is there", "other is there", "moved nothing", "damaged while moved")
 OF_READING = ("read flipped", "read short")
 KINDS = (*ANY_CALL, *OF_STAGING, *OF_PLACING, *OF_READING)
 """What may go wrong with a call; those of one call alone wait for the next of its kind."""
@@ -73,13 +74,14 @@ class Centre:
         self.on_fault: Callable[[str], None] = lambda kind: None
 
     def heal(self) -> None:
-        """Nothing fails any more; what others laid in our way is taken away by hand."""
+        """Nothing fails any more; what others laid in our way, or damaged, is taken away by hand, with what lies beside it."""
         self.faults.clear()
         self._next_of.clear()
         self.away_until_s = self.refuses_until_s = 0.0
         self.placed.theirs = True
-        for path in self.foreign:
-            del self.placed[path]
+        for path in {path.removesuffix(MANIFEST_SUFFIX) for path in self.foreign}:
+            for each in {path, path + MANIFEST_SUFFIX} & self.placed.keys():
+                del self.placed[each]
         self.placed.theirs = False
         self.foreign.clear()
 
@@ -167,8 +169,20 @@ class Client:
             self._there.lay(path, b"laid here by somebody else")
             self._there.foreign.add(path)
         return self._answer(
-            "place", "" if kind in OF_PLACING else kind, lambda: self._place(staged_name, path), late=None
+            "place", "" if kind in OF_PLACING else kind, lambda: self._placed(kind, staged_name, path), late=None
         )
+
+    def _placed(self, kind: str, staged_name: str, path: str) -> Placement:
+        if kind == "moved nothing":
+            return Placement.PLACED
+        placement = self._place(staged_name, path)
+        if kind == "damaged while moved" and placement is Placement.PLACED:
+            there = self._there
+            there.placed.theirs = True
+            self._memory.put(path, there.placed[path].content[:-1], status=ReplicaStatus.STALE)
+            there.placed.theirs = False
+            there.foreign.add(path)  # somebody must take it away
+        return placement
 
     def _place(self, staged_name: str, path: str) -> Placement:
         return self._memory.place(staged_name, path)

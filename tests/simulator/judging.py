@@ -24,6 +24,8 @@ from tests.simulator.kafka import COMMITS, LETTERS, MEASUREMENTS, REPLICAS, Log
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
 _HEADER_BYTES = 10  # of single-object encoding: two marker bytes and the schema's fingerprint
 _SUFFIX = ".manifest.json"
+_REFUSALS = ("refused", "there", "moved")
+"""Words in the kinds of faults that make one batch stuck."""
 
 
 @cache
@@ -137,7 +139,7 @@ class Judge:
         """Batches of a series are announced in the order of their closes, but for one that was refused or dead in between."""
         series, close_offset = (event["station"], event["series"]), event["close_offset"]
         before = self._last_close.get(series, -1)
-        may_be_overtaken = self.letters or any("refused" in kind or "there" in kind for kind in self.first.hit)
+        may_be_overtaken = self.letters or any(word in kind for kind in self.first.hit for word in _REFUSALS)
         if event["topic_id"] != self._topic_id:
             return  # its manifest was placed before Kafka was lost
         if close_offset < before and not may_be_overtaken:

@@ -136,7 +136,10 @@ def from_seed(seed: int) -> Schedule:
     """The schedule of a seed."""
     dice = random.Random(seed)
     pick, below = dice.choice, dice.randrange
-    attempts = tuple(_attempt(dice) for _ in range(pick((1, 1, 1, 2, 2, 3))))
+    batches = [below(len(fleet.FLEET))]
+    for _ in range(pick((0, 0, 0, 1, 1, 2))):
+        batches.append(batches[0] if not below(3) else below(len(fleet.FLEET)))
+    attempts = tuple(_attempt(dice, number) for number in batches)
     faults = []
     for _ in range(pick((0, 1, 1, 2, 3, 5))):
         where = pick(("first", "first", "first", "second", "second", "log", "offsets"))
@@ -166,8 +169,7 @@ def from_seed(seed: int) -> Schedule:
     )
 
 
-def _attempt(dice: random.Random) -> Attempt:
-    number = dice.randrange(len(fleet.FLEET))
+def _attempt(dice: random.Random, number: int) -> Attempt:
     count = len(fleet.FLEET[number].content)
     order = list(range(count))
     if dice.random() < 0.3:

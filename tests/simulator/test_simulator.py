@@ -60,6 +60,14 @@ FOUND = {
         offsets=(LostOffsets(at_s=3.63, part=0.5),),
         letters_per_minute=3,
     ),
+    "test_I11_a_move_that_was_not_made_and_a_kill_leave_no_manifest_alone_for_ever": Schedule(
+        attempts=(Attempt(batch=7, at_s=0.31, order=()),),
+        faults=(Fault("first", 1, "moved nothing"),),
+        acts=(Act(0, 23, "kill"),),
+    ),
+    "test_I11_a_move_that_was_not_made_at_the_second_centre_and_a_kill": Schedule(
+        attempts=(Attempt(batch=7),), faults=(Fault("second", 1, "moved nothing"),), acts=(Act(9, 23, "kill"),)
+    ),
 }
 """Schedules that were bad once, by the name of what was wrong."""
 

@@ -17,6 +17,13 @@ class Found:
     def committed(self) -> bool:
         return self.manifest is not None
 
+    @property
+    def data_path(self) -> str | None:
+        """Where the data object lies, or should lie beside its manifest; None where there is nothing of the batch."""
+        if self.data_object is not None:
+            return self.data_object.path
+        return None if self.manifest is None else self.manifest.path.removesuffix(MANIFEST_SUFFIX)
+
 
 def look_up(store: ObjectStore, series_folder: str, name: str) -> Found:
     """What the centre has of the data object `name` in any month of the series (`<station>/<series>`); one query.

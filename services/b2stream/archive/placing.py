@@ -70,6 +70,8 @@ class Placing:
         """
         found = found or Found()
         if found.committed:
+            if found.data_object is None:
+                return self._complete(found, data_object, manifest, names_our_batch)
             return self.accept_committed(found, data_object, names_our_batch)
         if manifest.path != data_object.path + MANIFEST_SUFFIX:
             raise BrokenInvariant(f"{manifest.path} is not beside {data_object.path}")
@@ -105,6 +107,25 @@ class Placing:
             placed_data_object = self.place_data_object(staged_data_object, data_object)
         placed_manifest, other_manifest = self.place_manifest(staged_manifest, manifest, names_our_batch)
         return PlacedPair(placed_data_object, placed_manifest, other_manifest)
+
+    def _complete(
+        self, found: Found, data_object: NewObject, manifest: NewObject, names_our_batch: Callable[[bytes], bool]
+    ) -> PlacedPair:
+        """Bring the data object of a manifest that lies there alone.
+
+        Whoever placed that was told that the data object is in place, which was not so, and died before the last check.
+        """
+        state = found.manifest
+        if state is None or state.path != data_object.path + MANIFEST_SUFFIX:
+            return self.accept_committed(found, data_object, names_our_batch)
+        other_manifest = None
+        placed_manifest = _as_brought(manifest)
+        if not is_good(state, manifest):
+            placed_manifest, other_manifest = self._read_manifest(state, names_our_batch)
+        placed_data_object = self.place_data_object(self.stage_object(data_object), data_object)
+        pair = PlacedPair(placed_data_object, placed_manifest, other_manifest)
+        self.final_check(pair)
+        return pair
 
     def accept_committed(
         self, found: Found, data_object: NewObject, names_our_batch: Callable[[bytes], bool]

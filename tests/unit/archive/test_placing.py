@@ -20,6 +20,7 @@ from b2stream.errors import (
 from tests.unit.archive.pairs import (
     DATA,
     MANIFEST,
+    MANIFEST_BYTES,
     MANIFEST_PATH,
     PATH,
     ManualClock,
@@ -224,10 +225,32 @@ def test_a_committed_batch_in_any_month_stages_nothing(store: MemoryStore, placi
     assert calls(store, "stage") == []
 
 
-def test_a_committed_batch_whose_data_object_is_gone_is_missing(store: MemoryStore, placing: Placing) -> None:
+@pytest.mark.parametrize("content", [b'{"batch":"ours"}', b'{"batch":"ours","of":"another attempt"}'])
+def test_a_manifest_that_lies_there_alone_gets_its_data_object(
+    store: MemoryStore, placing: Placing, content: bytes
+) -> None:
+    """Whoever placed it was told that the data object is in place, which was not so, and died before the last check."""
+    store.put(MANIFEST_PATH, content)
+    pair = place(placing, look_up(store, SERIES, NAME))
+    assert store.content(PATH) == b"the station's file"
+    assert store.content(MANIFEST_PATH) == content
+    assert pair.other_manifest == (None if content == MANIFEST_BYTES else content)
+
+
+def test_a_manifest_of_another_batch_that_lies_there_alone_gets_nothing(store: MemoryStore, placing: Placing) -> None:
+    store.put(MANIFEST_PATH, b'{"batch":"theirs"}')
+    with pytest.raises(PlaceTaken):
+        place(placing, look_up(store, SERIES, NAME))
+    assert store.describe(PATH) is None
+    assert calls(store, "stage") == []
+
+
+def test_a_committed_batch_whose_data_object_is_gone_is_missing_where_nobody_has_its_bytes(
+    store: MemoryStore, placing: Placing
+) -> None:
     store.put(MANIFEST_PATH, b'{"batch":"ours"}')
     with pytest.raises(MissingObject):
-        place(placing, look_up(store, SERIES, NAME))
+        placing.accept_committed(look_up(store, SERIES, NAME), DATA, ours)
 
 
 def test_a_committed_batch_whose_data_object_is_stale_is_damaged(store: MemoryStore, placing: Placing) -> None:

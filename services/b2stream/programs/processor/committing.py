@@ -99,9 +99,9 @@ class Committer:
             placing = closed.placing = Placing(
                 self.store, self.writer, close.attempt, clock=self.clock, passing=passing
             )
-        data_path = found.data_object.path if found.data_object is not None else paths.data_object
+        data_path = found.data_path or paths.data_object
         data_object = NewObject(data_path, close.raw_size_bytes, close.raw_sha256, lambda: self._data_object(closed))
-        if found.committed:
+        if found.committed and (found.data_object is not None or not complete):
             pair = placing.accept_committed(found, data_object, self._names(closed.batch))
             placing.give_up()  # another process placed it while our own staged objects waited
             return self._committed(closed, pair, was_there=True)
