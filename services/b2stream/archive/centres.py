@@ -26,7 +26,7 @@ def open_centre(role: str, centre: Centre) -> ObjectStore:
     )
 
 
-def greet(stores: Iterable[ObjectStore], refused: Callable[[Fatal], None]) -> list[threading.Thread]:
+def greet(stores: Iterable[ObjectStore], refused: Callable[[Fatal], object]) -> list[threading.Thread]:
     """Ask each centre something small, in a thread of its own, so that wrong credentials show at once and not with the first batch.
 
     `refused` is called, in that thread, with what no waiting cures. A centre that does not answer is waited for by whoever needs it.
@@ -40,7 +40,7 @@ def greet(stores: Iterable[ObjectStore], refused: Callable[[Fatal], None]) -> li
     return threads
 
 
-def _greet(store: ObjectStore, refused: Callable[[Fatal], None]) -> None:
+def _greet(store: ObjectStore, refused: Callable[[Fatal], object]) -> None:
     try:
         store.describe_staged(_NO_OBJECT)
     except Fatal as error:

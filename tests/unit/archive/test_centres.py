@@ -10,14 +10,19 @@ from b2stream.errors import ConfigurationError, Fatal, Refused, Retryable
 from b2stream.settings.archive import Centre
 
 
+def centre(**settings: str) -> Centre:
+    """A section of the settings, the rest of it as it is without any."""
+    return Centre.model_validate(settings)
+
+
 def test_a_centre_without_a_name_is_called_by_its_role() -> None:
-    assert open_centre("second", Centre(url="memory:")).centre == "second"
-    assert open_centre("second", Centre(name="kit", url="memory:")).centre == "kit"
+    assert open_centre("second", centre(url="memory:")).centre == "second"
+    assert open_centre("second", centre(name="kit", url="memory:")).centre == "kit"
 
 
 def test_an_address_that_is_none_is_a_wrong_configuration() -> None:
     with pytest.raises(ConfigurationError, match="not an irods:// URL"):
-        open_centre("first", Centre(url="https://csc.example/zone/home"))
+        open_centre("first", centre(url="https://csc.example/zone/home"))
 
 
 def test_refused_credentials_are_told_without_a_batch(caplog: pytest.LogCaptureFixture) -> None:
