@@ -35,6 +35,8 @@ _OLD_LEADER = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
 }
 
+_BETWEEN_ELECTIONS_S = 0.5
+
 _kept: list[AdminClient] = []
 """Clients that were still waiting for an answer when they were given up. The answer's thread could be the last that knows
 such a client, and librdkafka aborts the process where a client's own thread destroys it."""
@@ -226,16 +228,18 @@ class Admin:
 
     def _offsets(self, topic: str, partitions: int, spec: OffsetSpec) -> dict[int, int]:
         asked = {TopicPartition(topic, partition): spec for partition in range(partitions)}
-        for last_try in (False, True):
+        deadline = time.monotonic() + _ANSWER_S
+        while True:
             try:
                 answers = self._admin.list_offsets(asked, request_timeout=_ANSWER_S)
                 return {each.partition: self._answer(future).offset for each, future in answers.items()}
             except KafkaException as error:
-                # After an election an admin client of librdkafka 2.16.0 asks with the old leader epoch for ever: take a new one.
-                if last_try or error.args[0].code() not in _OLD_LEADER:
+                # After an election an admin client of librdkafka 2.16.0 asks with the old leader epoch for ever: take a new one. And
+                # a broker that was just thawed does not know the new epoch yet.
+                if error.args[0].code() not in _OLD_LEADER or time.monotonic() > deadline:
                     raise translated(error) from error
                 self._begin_anew()
-        raise AssertionError  # never reached
+            time.sleep(_BETWEEN_ELECTIONS_S)  # between two questions; the answer is the condition
 
 
 def _all_taken(answer: list[TopicPartition]) -> list[TopicPartition]:

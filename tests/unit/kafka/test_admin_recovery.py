@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # not declared as an export
 
 from b2stream.errors import Retryable
-from b2stream.kafka import admin
+from b2stream.kafka import LogRange, admin
 from b2stream.kafka.admin import Admin
 
 
@@ -49,3 +49,22 @@ def test_I11_a_client_that_waits_in_vain_for_a_controller_is_replaced(monkeypatc
     facts = asking.topic("icos.commits")
     assert (facts.topic_id, facts.partitions, facts.config) == ("abc", 2, {"retention.ms": "-1"})
     assert len(FakeAdminClient.made) == 2
+
+
+class AfterAnElection(FakeAdminClient):
+    """The first two ask a broker that does not know the newest leader epoch yet."""
+
+    def list_offsets(self, asked: Any, request_timeout: float) -> dict[Any, "Future[Any]"]:
+        future: Future[Any] = Future()
+        if len(self.made) > 2:
+            future.set_result(SimpleNamespace(offset=7))
+        else:
+            future.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_LEADER_EPOCH, "newer than broker epoch")))
+        return dict.fromkeys(asked, future)
+
+
+def test_I11_offsets_are_asked_for_again_while_a_broker_learns_of_an_election(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeAdminClient, "made", [])
+    monkeypatch.setattr(admin, "AdminClient", AfterAnElection)
+    monkeypatch.setattr(admin, "_BETWEEN_ELECTIONS_S", 0.001)
+    assert Admin("127.0.0.1:1").ranges("icos.commits", 2) == {0: LogRange(7, 7), 1: LogRange(7, 7)}
