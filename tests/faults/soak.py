@@ -90,7 +90,7 @@ class Soak:
     def __init__(self, directory: Path, seed: int, length_s: float, say: Say, pace_s: float = PACE_S) -> None:
         self._directory, self._seed, self._length_s, self._say, self._pace_s = directory, seed, length_s, say, pace_s
         self._chain = SoakChain(directory / "chain", seed)
-        self._memory = Memory()
+        self._memory = Memory(file=directory / "memory.jsonl")
         self._recording = ThreadPoolExecutor(1)  # the oracle is used by one thread
         self._look: Future[None] | None = None
         self._looks = 0

@@ -1,9 +1,10 @@
 """How much memory each process takes over time, and the slope of it: MB per ten minutes, by least squares."""
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from b2stream.sandbox.processes import Process
@@ -49,6 +50,8 @@ class Memory:
     """Samples by the name of the process."""
 
     samples: dict[str, list[Sample]] = field(default_factory=lambda: defaultdict(list))
+    file: Path | None = None
+    """Where each sample is written, a JSON line each, for whoever wants to see the curve."""
 
     def sample(self, at_s: float, processes: Mapping[str, Process]) -> None:
         """Note what each takes now; one that is gone has none."""
@@ -56,6 +59,12 @@ class Memory:
         for name, process in processes.items():
             if rss_bytes := by_group.get(process.pid):
                 self.samples[name].append(Sample(at_s, process.pid, rss_bytes))
+                self._write(name, self.samples[name][-1])
+
+    def _write(self, name: str, sample: Sample) -> None:
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps({"name": name, **asdict(sample)}) + "\n")
 
     def slopes(self, warm_up_s: float = WARM_UP_S) -> list[Slope]:
         """One for each process, of its longest life without its first `warm_up_s`."""

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from b2stream.sandbox.handle import HandleServer
+from b2stream.sandbox.kafka.broker import KafkaBroker
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.server import Server
 from tests.faults.chain import Chain
@@ -19,6 +21,9 @@ from tests.faults.schedule import FREEZE, KILL, LINK, LINK_FAULTS, Act
 from tests.waiting import PATIENCE_S
 
 STOP_S = 30.0
+START_S = (
+    300.0  # a broker that recovers its log on a machine that is busy otherwise was seen to take more than a minute
+)
 
 
 class EndedByItself(AssertionError):
@@ -71,7 +76,7 @@ class Supervisor:
             self._end(act)
         self._running.clear()
         for future in list(self._ending.values()):
-            future.result(2 * PATIENCE_S)
+            future.result(START_S + PATIENCE_S)
         self._collect()
         self._look()
         self._write("healed", "everything", {})
@@ -117,7 +122,9 @@ class Supervisor:
 
     def _start(self, target: str) -> None:
         server = self.chain.deployment.servers.get(target)
-        if server is not None:
+        if isinstance(server, KafkaBroker | HandleServer):
+            server.start(timeout_s=START_S)
+        elif server is not None:
             server.start()
         else:
             self.chain.launch(target)
