@@ -141,6 +141,7 @@ class Soak:
         next_file_s = next_look_s = 0.0
         next_line_s = TELL_EVERY_S
         while supervisor.at_s < self._length_s:
+            self.told.files, self.told.acts = len(self._chain.given), supervisor.done
             supervisor.step()
             now_s = supervisor.at_s
             if now_s >= next_file_s:
@@ -156,7 +157,6 @@ class Soak:
                 )
                 next_line_s += TELL_EVERY_S
             time.sleep(STEP_S)
-        self.told.files, self.told.acts = len(self._chain.given), supervisor.done
 
     def _heal(self, supervisor: Supervisor) -> None:
         """Everything is there again; from here on nobody does anything by hand."""
