@@ -200,6 +200,9 @@ class Client:
             content = content[:-1] + bytes([content[-1] ^ 1]) if content else b"!"
         yield content[:-1] if kind == "read short" else content
 
+    def recompute_sha256(self, path: str) -> str:
+        return self._ask("recompute", lambda: self._memory.recompute_sha256(path))
+
     def close(self) -> None:
         """Nothing to close."""
 

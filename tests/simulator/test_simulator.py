@@ -68,6 +68,13 @@ FOUND = {
     "test_I11_a_move_that_was_not_made_at_the_second_centre_and_a_kill": Schedule(
         attempts=(Attempt(batch=7),), faults=(Fault("second", 1, "moved nothing"),), acts=(Act(9, 23, "kill"),)
     ),
+    "test_I7_bytes_lost_twice_on_the_way_are_no_dead_letter_of_a_sound_batch": Schedule(
+        attempts=(
+            Attempt(batch=9, at_s=4.37, gap_s=0.3, order=()),
+            Attempt(batch=0, at_s=2.33, gap_s=0.01, order=(0, 1)),
+        ),
+        faults=(Fault("first", 16, "read short"), Fault("first", 4, "read short")),
+    ),
 }
 """Schedules that were bad once, by the name of what was wrong."""
 

@@ -46,6 +46,23 @@ def test_a_source_that_is_missing_or_does_not_match_is_a_dead_letter_and_the_res
     assert list(second.list_staged()) == []
 
 
+def test_a_sound_source_whose_bytes_are_lost_on_the_way_is_no_dead_letter(
+    log: FakeLog, first: MemoryStore, second: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The centre itself finds what was committed: however often it arrives otherwise, that is the way's fault."""
+    commit = archive(first, 1, b"wind")
+    bad, read = iter([True] * 4), first.read
+    monkeypatch.setattr(
+        first, "read", lambda *told, **more: iter([b"WIND"]) if next(bad, False) else read(*told, **more)
+    )
+    log.append(commit)
+    with running(make(log, first, second)):
+        until(log.all_committed)
+    assert log.letters() == []
+    assert_replicated(second, commit, b"wind")
+    assert next(bad, None) is None, "the way was never bad"
+
+
 def test_a_source_that_matches_at_the_second_look_is_copied(
     log: FakeLog, first: MemoryStore, second: MemoryStore
 ) -> None:

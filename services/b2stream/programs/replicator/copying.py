@@ -101,6 +101,17 @@ class BatchCopy:
         """
         return self._source_health.last_read_s >= since_s or bool(self._ask_first())
 
+    def source_is_sound(self) -> bool:
+        """Whether the first centre, reading its own objects again, finds what was committed: then it is the way here that is bad."""
+        commit = self.commit
+        try:
+            return (
+                self._first.recompute_sha256(commit.path) == commit.sha256
+                and self._first.recompute_sha256(commit.manifest_path) == commit.manifest_sha256
+            )
+        except (MissingObject, DamagedObject):
+            return False
+
     def give_up(self) -> None:
         """Remove what is staged, as far as the second centre lets us."""
         self._placing.give_up()

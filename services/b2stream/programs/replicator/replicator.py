@@ -8,11 +8,11 @@ from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock, StoppableClock
 from b2stream.contracts.messages import LogMessage
-from b2stream.errors import MissingObject, Poison
+from b2stream.errors import MissingObject, Poison, Retryable
 from b2stream.monitoring import Health
 from b2stream.policies import Policies, read_policies
 from b2stream.programs.replicator import metrics
-from b2stream.programs.replicator.copying import SOURCE_MISSING, BatchCopy, Copied, SourceHealth
+from b2stream.programs.replicator.copying import SOURCE_DAMAGED, SOURCE_MISSING, BatchCopy, Copied, SourceHealth
 from b2stream.programs.replicator.events import Events
 from b2stream.work.loop import BACKLOG_LIMIT, OUTAGE_READY_S, SECOND_LOOK_S, Loop, Reader
 from b2stream.work.outgoing import Outgoing
@@ -132,11 +132,13 @@ class CopyJob:
         return Done(message, "copied" if copied.objects else "already_there")
 
     def before_letter(self, work: Work, why: Poison) -> None:
-        """A source is missing only while the first centre shows us other objects."""
+        """A source is missing only while the first centre shows us other objects, and damaged only where it finds that itself."""
         if why.reason == SOURCE_MISSING and work.task is not None:
             since_s = work.first_tried_s if work.first_tried_s is not None else float("inf")
             if not work.task.first_centre_shows_others(since_s):
                 raise MissingObject(f"{why.detail}; nothing else is to be seen at {self._first.centre} either")
+        if why.reason == SOURCE_DAMAGED and work.task is not None and work.task.source_is_sound():
+            raise Retryable(f"{self._first.centre} finds its object sound, what arrives of it is not: {why.detail}")
 
     def letter(self, message: LogMessage, why: Poison) -> Outgoing:
         return self._events.letter(message, why)
