@@ -102,7 +102,9 @@ def _acknowledged_out_of_order(chain: PlantedChain, seed: int) -> None:
     until(lambda: chain.passed(PROCESSOR, "stage") == 1, chain.describe)
     chain.give([table])
     until(lambda: chain.outcomes(load.MEADOW)[table.name] == "replicated", chain.describe)
-    until(lambda: chain.processor_is_done() if chain.plant else chain.lag(PROCESSOR) > 0, chain.describe)
+    until(
+        lambda: chain.passed(PROCESSOR, "acknowledged") > 0 if chain.plant else chain.lag(PROCESSOR) > 0, chain.describe
+    )
     chain.kill_and_start_without_bug()
 
 
