@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from b2stream.archive.waiting import StoppableClock
-from b2stream.errors import ConfigurationError
+from b2stream.errors import ConfigurationError, Stuck
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.policies import policies_of
@@ -20,11 +20,11 @@ from b2stream.programs.audit.checks import EXIT_FINDING
 from b2stream.programs.audit.cli import audited
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.origins import deployed_check
-from b2stream.programs.audit.planning import Act, RepairPlan, plan_repair
+from b2stream.programs.audit.planning import REGISTER, Act, RepairPlan, plan_repair
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.registered import Registered
 from b2stream.programs.audit.repairing import Done, Repair
-from b2stream.programs.audit.subjects import NotFound, find_subject
+from b2stream.programs.audit.subjects import NotFound, events_of, find_subject
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.untold import Told
 from b2stream.registry import framing_from
@@ -107,15 +107,22 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
     registered = Registered.of(settings)
 
-    def register(act: Act) -> str:
-        assert registered is not None
-        first = find_subject(act.path, settings, framing)  # by PID: of several batches with one content the first
-        return "" if first.event is None else registered.rewrite(act.path, first.event, first.replica)
-
-    def told() -> Told:
+    def log_now() -> Log:
         log = Log(settings, framing)
         log.fix_ends()
-        return Told.by(log.object_events())
+        return log
+
+    pids = [act.path for act in plan.acts if act.act == REGISTER]
+    behind = events_of(pids, log_now()) if pids and registered is not None else {}
+
+    def register(act: Act) -> str:
+        assert registered is not None
+        if act.path not in behind:
+            raise Stuck(f"no commit event stands behind {act.path}")
+        return registered.rewrite(act.path, *behind[act.path])
+
+    def told() -> Told:
+        return Told.by(log_now().object_events())
 
     def batch_of(path: str) -> str:
         with contextlib.suppress(NotFound):

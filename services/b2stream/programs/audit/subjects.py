@@ -1,7 +1,10 @@
 """What someone wants verified: a PID, a path, or a batch, and the commit event that speaks of it."""
 
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts.framing import Framing
@@ -13,6 +16,14 @@ from b2stream.settings import Settings
 _PID = re.compile(r"(?:hdl:|https?://hdl\.handle\.net/)?([0-9A-Za-z.]+/[A-Za-z0-9_-]{24})")
 _BATCH = re.compile(r"[0-9a-f]{8,64}")
 _SHORTEST_PATH = 3  # slashes: station/series/undated/name
+
+
+class Events(Protocol):
+    """The part of `log.Log` that is needed here."""
+
+    def commits(self) -> Iterator[BatchCommitted]: ...
+
+    def replicas(self) -> Iterator[BatchReplicated]: ...
 
 
 class NotFound(B2streamError):
@@ -62,6 +73,24 @@ def find_subject(what: str, settings: Settings, framing: Framing) -> Subject:
         return Subject(path)  # the manifest alone must do: the log may have been lost
     places = frozenset(event.url for event in log.commits() if event.id24 == found.id24)
     return Subject(found.path, found, _replica_of(log, found), pid[1] if pid else found.pid, places)
+
+
+def events_of(pids: Iterable[str], log: Events) -> dict[str, tuple[BatchCommitted, BatchReplicated | None]]:
+    """The commit event and the latest replica event behind each PID that has them, in one reading of the log.
+
+    Of several batches with one content the first that was announced under that PID counts, else the first. Raises Retryable.
+    """
+    wanted: dict[str, list[str]] = defaultdict(list)
+    for pid in pids:
+        wanted[pid.partition("/")[2].casefold()].append(pid)
+    found: dict[str, BatchCommitted] = {}
+    for event in log.commits():
+        for pid in wanted.get(event.id24.casefold(), ()):
+            if pid not in found or (event.pid == pid and found[pid].pid != pid):
+                found[pid] = event
+    batches = {event.batch for event in found.values()}
+    copies = {replica.commit.batch: replica for replica in log.replicas() if replica.commit.batch in batches}
+    return {pid: (event, copies.get(event.batch)) for pid, event in found.items()}
 
 
 def _replica_of(log: Log, commit: BatchCommitted) -> BatchReplicated | None:
