@@ -54,6 +54,8 @@ class DamagedObject(Stuck):
 class CutShort(DamagedObject):
     """The object at this path ends before its size: compare both centres before anything is removed."""
 
+    reason = "cut_short"
+
 
 class MissingObject(Stuck):
     """There is no object at this path: it was never placed here, or someone removed it."""
