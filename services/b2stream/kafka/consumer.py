@@ -2,7 +2,9 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import (
@@ -27,6 +29,8 @@ from b2stream.kafka.standstill import PATIENCE_S, Standstill
 _log = logging.getLogger(__name__)
 
 _ANSWER_S = 10.0
+_COMMIT_S = 10.0
+_HANGS_FOR_GOOD_S = 20.0
 _PASSING = {
     KafkaError._PARTITION_EOF,
     KafkaError._ALL_BROKERS_DOWN,
@@ -68,6 +72,9 @@ class Consumer:
         self._unchecked: list[TopicPartition] = []
         self._next: dict[int, int] = {}  # by partition, the offset that `poll` gives next
         self._paused = False
+        self._hanging: tuple[_Consumer, Future[Any], float] | None = (
+            None  # whose commit is not answered, and since when
+        )
         self.on_revoked: Callable[[list[int]], None] = lambda partitions: None
         """Called within `poll` and `close` before the group takes partitions away: the last moment to say `done_up_to`."""
         self._consumer = _Consumer(self._settings)
@@ -136,8 +143,8 @@ class Consumer:
             return
         if self._paused:
             self._standstill.gave()
-        elif self._standstill.is_certain(self._next, self.partition_count):
-            _log.error("%s holds more, and nothing of it comes; joining group %s anew", self._topic, self._group)
+        elif self._hangs() or self._standstill.is_certain(self._next, self.partition_count):
+            _log.error("%s: nothing comes, or offsets are not taken; joining group %s anew", self._topic, self._group)
             old = self._consumer
             self._revoked(old, [TopicPartition(self._topic, number) for number in self._next])
             self._consumer = _Consumer(self._settings)
@@ -152,12 +159,44 @@ class Consumer:
         """Record that everything before `next_offset` is done. Raises Retryable where Kafka did not take it."""
         asked = [TopicPartition(self._topic, partition, next_offset)]
         try:
-            answers = self._consumer.commit(offsets=asked, asynchronous=False)
+            answers = self._commit(asked)
         except KafkaException as error:
             raise translated(error) from error
         for each in answers or []:
             if each.error is not None:  # a partition's refusal does not raise
                 raise translated(each.error)
+
+    def _commit(self, asked: list[TopicPartition]) -> list[TopicPartition] | None:
+        """What the broker says to these offsets. Raises Retryable where it says nothing in time.
+
+        librdkafka's own wait has no end: after a broker was frozen for four seconds, a commit was seen to hang for good, and its
+        caller, who polls, with it. So another thread waits.
+        """
+        consumer, answer = self._consumer, Future[Any]()
+        if self._hanging is not None and self._hanging[0] is consumer:
+            if not self._hanging[1].done():
+                raise Retryable(f"Kafka: an earlier commit of offsets of {self._topic} is not answered yet")
+            self._hanging = None
+
+        def commit() -> None:
+            try:
+                answer.set_result(consumer.commit(offsets=asked, asynchronous=False))
+            except Exception as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=commit, name="committing", daemon=True).start()
+        try:
+            taken: list[TopicPartition] | None = answer.result(_COMMIT_S)
+        except TimeoutError as error:
+            self._hanging = (consumer, answer, time.monotonic())
+            raise Retryable(f"Kafka: no answer to offsets of {self._topic} in {_COMMIT_S:.0f} s") from error
+        return taken
+
+    def _hangs(self) -> bool:
+        """Whether a commit of this consumer has been hanging for so long that it will not come back."""
+        if self._hanging is None or self._hanging[0] is not self._consumer or self._hanging[1].done():
+            return False
+        return time.monotonic() - self._hanging[2] > _HANGS_FOR_GOOD_S
 
     def range(self, partition: int, timeout_s: float = _ANSWER_S) -> LogRange:
         """What the partition holds now."""

@@ -1,10 +1,12 @@
 """A broker that was just thawed may say that it does not know a partition: the group's consumer assigns it anew and goes on."""
 
+import threading
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
+from b2stream.errors import Retryable
 from b2stream.kafka import consumer
 from b2stream.kafka.consumer import Consumer
 
@@ -51,3 +53,42 @@ def test_I11_a_partition_that_the_broker_forgot_for_a_moment_is_assigned_anew_at
     assert reading.poll(0.0) is None
     client: Any = reading._consumer
     assert client.assigned == [[(0, 7)]]
+
+
+class HangingClient(FakeClient):
+    """Whose commit of offsets has no end, until it is let go; those that are made later answer."""
+
+    let_go = threading.Event()
+    made = 0
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.answers = []
+        HangingClient.made += 1
+        self.hangs = HangingClient.made == 1
+
+    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
+        if self.hangs:
+            self.let_go.wait()
+        return offsets
+
+    def close(self) -> None:
+        pass
+
+
+def test_I11_a_commit_of_offsets_that_hangs_holds_up_nobody_and_the_group_is_joined_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(HangingClient, "made", 0)
+    monkeypatch.setattr(consumer, "_Consumer", HangingClient)
+    monkeypatch.setattr(consumer, "_COMMIT_S", 0.05)
+    monkeypatch.setattr(consumer, "_HANGS_FOR_GOOD_S", 0.0)
+    reading = Consumer("127.0.0.1:1", "t", client_id="test", group="g")
+    with pytest.raises(Retryable, match="no answer to offsets"):
+        reading.done_up_to(0, 5)
+    with pytest.raises(Retryable, match="an earlier commit"):
+        reading.done_up_to(0, 5)
+    reading.poll(0.0)
+    assert HangingClient.made == 2
+    reading.done_up_to(0, 5)
+    HangingClient.let_go.set()
