@@ -29,8 +29,8 @@ test: $(READY)  ## Run lint, types and every test that CI runs.
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m tests
 
-faults: $(READY)  ## Run all faults: twenty kills, servers that freeze and die, bad files; each judged afterwards (`make test` runs a part of them; FULL=1: outages at full length).
-	@B2STREAM_FAULTS=all B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m pytest tests/faults
+faults: $(READY)  ## Run all faults, each judged afterwards: kills at every step, servers, links and disks that fail, bad and hostile input, wrong clocks (`make test` runs a part of them; FULL=1: outages at full length).
+	@B2STREAM_FAULTS_FULL=$(FULL) $(BIN)/python -m tests.faults
 
 simulate: $(READY)  ## Run the commit and the copy under tens of thousands of schedules of faults in virtual time (SECONDS=60 SEED=0).
 	@$(BIN)/python -m tests.simulator --seconds $(or $(SECONDS),60) --from-seed $(or $(SEED),0)

@@ -1,9 +1,11 @@
 """Heavy runs take turns."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.alone import HAS_TURN_VARIABLE
 from tests.waiting import PATIENCE_S
 
 TAKES_A_TURN = """
@@ -15,9 +17,13 @@ sys.stdin.read()
 """
 
 
-def _start(lock: Path) -> "subprocess.Popen[str]":
+def _start(lock: Path, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", TAKES_A_TURN, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", TAKES_A_TURN, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={key: value for key, value in os.environ.items() if key != HAS_TURN_VARIABLE} | environment,
     )
 
 
@@ -36,3 +42,17 @@ def test_the_second_waits_until_the_first_has_ended(tmp_path: Path) -> None:
         for process in filter(None, (first, second)):
             process.kill()
             process.wait()
+
+
+def test_what_the_holder_of_the_turn_starts_does_not_wait_for_it(tmp_path: Path) -> None:
+    first, second = _start(tmp_path / "lock"), None
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "has it\n"
+        second = _start(tmp_path / "lock", **{HAS_TURN_VARIABLE: str(first.pid)})
+        assert second.stdout is not None
+        assert second.stdout.readline() == "has it\n"
+    finally:
+        for process in filter(None, (first, second)):
+            process.kill()
+            process.communicate()
