@@ -1,36 +1,25 @@
-"""Reading: a topic as a group, as a lone follower, or one range of one partition once more."""
+"""Reading a topic, as a member of a group or as a lone follower."""
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    TIMESTAMP_NOT_AVAILABLE,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Consumer as _Consumer
 
-from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import LostOffsets, Retryable
 from b2stream.kafka.admin import Admin
+from b2stream.kafka.commits import Commits
 from b2stream.kafka.ranges import LogRange
+from b2stream.kafka.reading import held, log_message, read_again, reader_settings
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import client_settings, translated
+from b2stream.kafka.settings import translated
 from b2stream.kafka.standstill import PATIENCE_S, Standstill
 
 _log = logging.getLogger(__name__)
 
 _ANSWER_S = 10.0
-_COMMIT_S = 10.0
-_HANGS_FOR_GOOD_S = 20.0
 _PASSING = {
     KafkaError._PARTITION_EOF,
     KafkaError._ALL_BROKERS_DOWN,
@@ -64,7 +53,7 @@ class Consumer:
     ) -> None:
         self._topic = topic
         self._group = group
-        self._settings = _settings(brokers, client_id, group, buffer_bytes)
+        self._settings = reader_settings(brokers, client_id, group, buffer_bytes)
         self._standstill = Standstill(
             lambda: Admin(brokers, f"{client_id}-standstill"), topic, group or "", patience_s=patience_s
         )
@@ -72,9 +61,7 @@ class Consumer:
         self._unchecked: list[TopicPartition] = []
         self._next: dict[int, int] = {}  # by partition, the offset that `poll` gives next
         self._paused = False
-        self._hanging: tuple[_Consumer, Future[Any], float] | None = (
-            None  # whose commit is not answered, and since when
-        )
+        self._commits = Commits(topic)
         self.on_revoked: Callable[[list[int]], None] = lambda partitions: None
         """Called within `poll` and `close` before the group takes partitions away: the last moment to say `done_up_to`."""
         self._consumer = _Consumer(self._settings)
@@ -127,11 +114,11 @@ class Consumer:
         wanted = self._next.get(partition, OFFSET_BEGINNING)
         if error.code() == KafkaError._AUTO_OFFSET_RESET and wanted >= 0:
             try:
-                held = self.range(partition)
+                there = self.range(partition)
             except Retryable as unanswered:
                 _log.warning("%s[%d]: %s", self._topic, partition, unanswered)
             else:
-                if not held.start <= wanted <= held.end:
+                if not there.start <= wanted <= there.end:
                     raise LostOffsets(f"{self._topic}: {error.str()}")
         read_again(self._consumer, self._next, error)
         if self._paused:
@@ -143,7 +130,9 @@ class Consumer:
             return
         if self._paused:
             self._standstill.gave()
-        elif self._hangs() or self._standstill.is_certain(self._next, self.partition_count):
+        elif self._commits.hang_for_good(self._consumer) or self._standstill.is_certain(
+            self._next, self.partition_count
+        ):
             _log.error("%s: nothing comes, or offsets are not taken; joining group %s anew", self._topic, self._group)
             old = self._consumer
             self._revoked(old, [TopicPartition(self._topic, number) for number in self._next])
@@ -159,48 +148,16 @@ class Consumer:
         """Record that everything before `next_offset` is done. Raises Retryable where Kafka did not take it."""
         asked = [TopicPartition(self._topic, partition, next_offset)]
         try:
-            answers = self._commit(asked)
+            answers = self._commits.commit(self._consumer, asked)
         except KafkaException as error:
             raise translated(error) from error
         for each in answers or []:
             if each.error is not None:  # a partition's refusal does not raise
                 raise translated(each.error)
 
-    def _commit(self, asked: list[TopicPartition]) -> list[TopicPartition] | None:
-        """What the broker says to these offsets. Raises Retryable where it says nothing in time.
-
-        librdkafka's own wait has no end: after a broker was frozen for four seconds, a commit was seen to hang for good, and its
-        caller, who polls, with it. So another thread waits.
-        """
-        consumer, answer = self._consumer, Future[Any]()
-        if self._hanging is not None and self._hanging[0] is consumer:
-            if not self._hanging[1].done():
-                raise Retryable(f"Kafka: an earlier commit of offsets of {self._topic} is not answered yet")
-            self._hanging = None
-
-        def commit() -> None:
-            try:
-                answer.set_result(consumer.commit(offsets=asked, asynchronous=False))
-            except Exception as error:
-                answer.set_exception(error)
-
-        threading.Thread(target=commit, name="committing", daemon=True).start()
-        try:
-            taken: list[TopicPartition] | None = answer.result(_COMMIT_S)
-        except TimeoutError as error:
-            self._hanging = (consumer, answer, time.monotonic())
-            raise Retryable(f"Kafka: no answer to offsets of {self._topic} in {_COMMIT_S:.0f} s") from error
-        return taken
-
-    def _hangs(self) -> bool:
-        """Whether a commit of this consumer has been hanging for so long that it will not come back."""
-        if self._hanging is None or self._hanging[0] is not self._consumer or self._hanging[1].done():
-            return False
-        return time.monotonic() - self._hanging[2] > _HANGS_FOR_GOOD_S
-
     def range(self, partition: int, timeout_s: float = _ANSWER_S) -> LogRange:
         """What the partition holds now."""
-        return _held(self._consumer, TopicPartition(self._topic, partition), timeout_s)
+        return held(self._consumer, TopicPartition(self._topic, partition), timeout_s)
 
     def lag(self) -> int:
         """Messages between this consumer's position and the end of its partitions, by what it last heard."""
@@ -251,13 +208,13 @@ class Consumer:
             for each in committed:
                 if each.error is not None:
                     raise translated(each.error)
-                held = self.range(each.partition)
+                there = self.range(each.partition)
                 if each.offset < 0:
-                    each.offset = held.start
-                elif not held.start <= each.offset <= held.end:
+                    each.offset = there.start
+                elif not there.start <= each.offset <= there.end:
                     self._lost = LostOffsets(
                         f"group {self._group} stands at {each.offset} of {self._topic}[{each.partition}], "
-                        f"the log holds {held.start} to {held.end}"
+                        f"the log holds {there.start} to {there.end}"
                     )
                     return
         except (KafkaException, Retryable) as error:
@@ -275,115 +232,3 @@ class Consumer:
         self._unchecked = []
         self._next = {}
         self.on_revoked([each.partition for each in revoked])
-
-
-def read_range(
-    brokers: Brokers,
-    topic: str,
-    partition: int,
-    first: int,
-    last: int,
-    *,
-    client_id: str,
-    give_up: Callable[[], bool] = lambda: False,
-) -> Iterator[LogMessage]:
-    """Read offsets `first` to `last` of one partition once more, without a group.
-
-    Raises LostOffsets where the log does not hold `first`, Retryable once `give_up()` says so, else what Kafka's refusal means.
-    """
-    consumer = _Consumer(_settings(brokers, client_id, None, 8 << 20))
-    try:
-        held = _held(consumer, TopicPartition(topic, partition), _ANSWER_S)  # also says if there is no such topic
-        if not held.start <= first <= held.end:
-            raise LostOffsets(f"{topic}[{partition}] does not hold {first}, it holds {held.start} to {held.end}")
-        consumer.assign([TopicPartition(topic, partition, first)])
-        expected = first
-        while expected <= last:
-            message = consumer.poll(0.2)
-            if give_up():
-                raise Retryable(f"{topic}[{partition}] from {expected}: stopped while reading")
-            if message is None:
-                continue
-            error = message.error()
-            if error is not None:
-                if error.code() == KafkaError._BAD_MSG:
-                    read_again(consumer, {partition: expected}, error)
-                    continue
-                if error.code() == KafkaError._AUTO_OFFSET_RESET:
-                    held = _held(consumer, TopicPartition(topic, partition), _ANSWER_S)
-                    if not held.start <= expected <= held.end:
-                        raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
-                    read_again(consumer, {partition: expected}, error)
-                    continue
-                ours = translated(error)
-                if not isinstance(ours, Retryable):
-                    raise ours
-                _log.warning("reading %s[%d] from %d: %s", topic, partition, expected, ours)
-                continue
-            read = log_message(message)
-            if read.offset > last:
-                return
-            expected = read.offset + 1
-            yield read
-    finally:
-        consumer.close()
-
-
-def read_again(consumer: _Consumer, next_offsets: Mapping[int, int], error: KafkaError) -> None:
-    """Ask once more for a batch whose checksum did not hold, because a byte changed on the way or on a broker's disk.
-
-    librdkafka 2.16.0 goes on by itself, but takes bytes of the bad batch for the header of the next one, asks for an offset that was
-    never written, and calls the log too short. So all partitions are assigned anew, from `next_offsets`.
-    """
-    assigned = consumer.assignment()
-    _log.warning("%s; reading again", error.str())
-    for each in assigned:
-        each.offset = next_offsets.get(each.partition, OFFSET_BEGINNING)
-    consumer.assign(assigned)
-
-
-def _held(consumer: _Consumer, which: TopicPartition, timeout_s: float) -> LogRange:
-    try:
-        found = consumer.get_watermark_offsets(which, timeout=timeout_s)
-    except KafkaException as error:
-        raise translated(error) from error
-    if found is None:
-        raise Retryable(f"Kafka: no answer for {which.topic}[{which.partition}] in {timeout_s} s")
-    return LogRange(*found)
-
-
-def log_message(message: Message) -> LogMessage:
-    """Our form of confluent-kafka's message."""
-    kind, milliseconds = message.timestamp()
-    return LogMessage(
-        topic=message.topic() or "",
-        partition=message.partition() or 0,
-        offset=message.offset() or 0,
-        key=message.key(),
-        value=message.value(),
-        headers=_headers(message.headers()),
-        appended_at_us=0 if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds * 1000,
-    )
-
-
-def _settings(brokers: Brokers, client_id: str, group: str | None, buffer_bytes: int) -> dict[str, Any]:
-    return client_settings(
-        brokers,
-        client_id,
-        **{
-            "group.id": group or f"{client_id}-without-group",
-            "enable.auto.commit": False,
-            "check.crcs": True,  # librdkafka's default believes every byte that comes
-            "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",
-            "fetch.queue.backoff.ms": 5,  # default 1000: throttles a batch reader 4-5 times (measured with librdkafka 2.16)
-            "queued.max.messages.kbytes": buffer_bytes >> 10,
-            "fetch.message.max.bytes": 2 << 20,
-            "session.timeout.ms": 10_000,
-            "heartbeat.interval.ms": 2_000,
-        },
-    )
-
-
-def _headers(headers: Any) -> Headers:
-    return [(name, value or b"") for name, value in headers or []]

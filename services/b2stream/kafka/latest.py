@@ -5,7 +5,7 @@ from confluent_kafka import Consumer as _Consumer
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import Retryable
-from b2stream.kafka.consumer import log_message, read_again
+from b2stream.kafka.reading import log_message, read_again
 from b2stream.kafka.security import Brokers
 from b2stream.kafka.settings import client_settings, translated
 

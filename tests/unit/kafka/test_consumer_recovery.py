@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import KafkaError, TopicPartition
 
 from b2stream.errors import Retryable
-from b2stream.kafka import consumer
+from b2stream.kafka import commits, consumer
 from b2stream.kafka.consumer import Consumer
 
 
@@ -81,8 +81,8 @@ def test_I11_a_commit_of_offsets_that_hangs_holds_up_nobody_and_the_group_is_joi
 ) -> None:
     monkeypatch.setattr(HangingClient, "made", 0)
     monkeypatch.setattr(consumer, "_Consumer", HangingClient)
-    monkeypatch.setattr(consumer, "_COMMIT_S", 0.05)
-    monkeypatch.setattr(consumer, "_HANGS_FOR_GOOD_S", 0.0)
+    monkeypatch.setattr(commits, "COMMIT_S", 0.05)
+    monkeypatch.setattr(commits, "HANGS_FOR_GOOD_S", 0.0)
     reading = Consumer("127.0.0.1:1", "t", client_id="test", group="g")
     with pytest.raises(Retryable, match="no answer to offsets"):
         reading.done_up_to(0, 5)
