@@ -95,12 +95,59 @@ def stand() -> Stand:
     return made
 
 
-def test_what_nobody_looked_at_comes_first_and_then_the_oldest_check(stand: Stand) -> None:
-    stand.index.put(
-        "checked",
-        [{"centre": "csc", "path": f"{FOLDER}/a", "at_us": 5}, {"centre": "csc", "path": f"{FOLDER}/b", "at_us": 3}],
-    )
-    assert [each.path[-1] for each in stand.scrub()] == ["c", "b", "a"]
+def age(stand: Stand, name: str, at_us: int, **facts: Any) -> None:
+    """Say when an object was checked last."""
+    stand.index.put("checked", [{"centre": "csc", "path": f"{FOLDER}/{name}", "at_us": at_us, **facts}])
+
+
+def arrive(stand: Stand, name: str, committed_us: int, replicated_us: int | None = None) -> None:
+    """A commit event, and perhaps a replica event about this very centre."""
+    path, batch = f"{FOLDER}/{name}", name * 64
+    sha256 = hashlib.sha256(name.encode() * 100).hexdigest()
+    committed = {"batch": batch, "path": path, "size_bytes": 100, "sha256": sha256, "appended_at_us": committed_us}
+    stand.index.put("committed", [{**committed, "manifest_path": f"{path}.manifest.json"}])
+    if replicated_us is not None:
+        stand.index.put("replicated", [{"batch": batch, "centre": "csc", "appended_at_us": replicated_us}])
+
+
+def order(stand: Stand) -> str:
+    return "".join(each.path[-1] for each in stand.scrub())
+
+
+def test_what_was_never_checked_counts_from_its_commit_and_does_not_go_before_an_older_check(stand: Stand) -> None:
+    age(stand, "a", 5)
+    age(stand, "b", 3)
+    arrive(stand, "c", committed_us=4)
+    assert order(stand) == "bca"
+
+
+def test_a_copy_that_was_never_checked_counts_from_its_replica_event(stand: Stand) -> None:
+    age(stand, "a", 5)
+    age(stand, "b", 7)
+    arrive(stand, "c", committed_us=4, replicated_us=6)
+    assert order(stand) == "acb"
+
+
+def test_what_no_event_names_counts_from_when_it_was_modified(stand: Stand) -> None:
+    arrive(stand, "a", committed_us=4)
+    arrive(stand, "b", committed_us=2**60)
+    assert order(stand) == "acb"
+
+
+def test_a_check_that_failed_was_a_look_too(stand: Stand) -> None:
+    for name, at_us in (("a", 5), ("b", 3), ("c", 4)):
+        arrive(stand, name, committed_us=1)
+        age(stand, name, at_us, trouble="other bytes" if name == "a" else None)
+    assert order(stand) == "bca"
+
+
+def test_with_a_limit_what_keeps_arriving_does_not_keep_old_objects_from_their_turn(stand: Stand) -> None:
+    for name, at_us in (("a", 1), ("b", 2), ("c", 3)):
+        age(stand, name, at_us)
+    for number, name in enumerate("defg"):
+        stand.put(name, name.encode() * 100)
+        arrive(stand, name, committed_us=10 + number)
+    assert order(stand)[:3] == "abc"
 
 
 def test_each_outcome_is_an_event_with_words_of_premis(stand: Stand) -> None:

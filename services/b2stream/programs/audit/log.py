@@ -129,8 +129,12 @@ class Log:
         index.keep()
 
     def read_commits(self, index: Index) -> None:
-        """Write down the commit events, and when objects were checked; nothing else."""
-        for topic, take in ((topics.COMMITS, self._commit), (topics.EVENTS, self._event)):
+        """Write down the commit and replica events, and when objects were checked; nothing else."""
+        for topic, take in (
+            (topics.COMMITS, self._commit),
+            (topics.REPLICAS, self._replica),
+            (topics.EVENTS, self._event),
+        ):
             for message in self.messages(topic):
                 with contextlib.suppress(Poison):
                     take(index, message)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from b2stream import __version__
 from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
 from b2stream.archive.waiting import Clock
 from b2stream.batches.paths import MANIFEST_SUFFIX
@@ -24,8 +23,9 @@ from b2stream.programs.audit.apart import station_of
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import FIXITY_CHECK
 from b2stream.programs.audit.reannouncing import Announcer
+from b2stream.software import software
 
-SOFTWARE = f"b2stream-scrub {__version__}"
+NAME = "b2stream-scrub"
 _LONGEST_PAUSE_S = 60.0
 
 
@@ -66,12 +66,18 @@ class Pace:
 
 
 def oldest_first(index: Index, centre: str) -> list[ToCheck]:
-    """A centre's objects; those that nobody looked at come first."""
+    """A centre's objects; first what nobody has looked at for longest.
+
+    The commit and the copying verified an object, so one that was never checked since counts from then: with a limit, what keeps
+    arriving does not keep what is there from its turn. A check that failed counts too: a damaged object does not do so either.
+    """
     query = (
         "SELECT o.path, o.size_bytes, coalesce(e.sha256, k.sha256), e.batch FROM object o "
         "LEFT JOIN checked c ON c.centre = o.centre AND c.path = o.path LEFT JOIN expected e ON e.path = o.path "
         "LEFT JOIN kept k ON k.centre = o.centre AND k.path = o.path "
-        "WHERE o.centre = :centre GROUP BY o.path ORDER BY coalesce(c.at_us, 0), o.modified_s, o.path"
+        "LEFT JOIN committed b ON b.batch = e.batch LEFT JOIN replicated r ON r.batch = e.batch AND r.centre = o.centre "
+        "WHERE o.centre = :centre GROUP BY o.path "
+        "ORDER BY coalesce(c.at_us, r.appended_at_us, b.appended_at_us, o.modified_s * 1000000, 0), o.path"
     )
     return [ToCheck(*row) for row in index.rows(query, centre=centre)]
 
@@ -142,7 +148,7 @@ class Scrub:
             size_bytes=done.size_bytes,
             detail=done.trouble or "recomputed at the centre",
             who=self.who,
-            software=SOFTWARE,
+            software=software(NAME),
             policy=self.policy,
         )
         identity = f"{done.centre}/{done.path}/{FIXITY_CHECK}/{now_us}"
