@@ -199,6 +199,14 @@ def test_what_a_job_found_is_no_reason_to_try_again_but_a_server_that_is_away_is
             assert not {0, 3} & set(codes["values"])
 
 
+def test_a_job_that_failed_is_removed_after_a_day_so_that_its_alert_clears(documents: list[Document]) -> None:
+    """Whatever history is kept: `kube_job_failed` stays as long as its job. The next night's comes before it goes."""
+    jobs = [each["spec"]["jobTemplate"]["spec"] for each in documents if each["kind"] == "CronJob"]
+    assert len(jobs) == len(BY_THE_CLOCK)
+    for job in jobs:
+        assert 86_400 < job["ttlSecondsAfterFinished"] <= 2 * 86_400
+
+
 def test_an_audit_that_was_stopped_goes_on_from_a_volume(documents: list[Document]) -> None:
     (container,) = kustomize.pods(documents)["CronJob b2stream-audit"]["containers"]
     state = container["args"][container["args"].index("--state") + 1]
