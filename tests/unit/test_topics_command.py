@@ -11,7 +11,6 @@ from b2stream.commands import topics as module
 from b2stream.contracts import topics as contract
 from b2stream.kafka.admin import TopicFacts
 
-
 COMMAND = re.compile(
     r"`kafka-configs\.sh --bootstrap-server (\S+)( --command-config FILE)? --alter --entity-type topics "
     r"--entity-name (\S+) --add-config (\S+)=(\S+)`"
