@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
 from b2stream.sandbox.demo.check.centres import Found
@@ -11,14 +10,12 @@ from b2stream.sandbox.demo.check.findings import Findings
 from b2stream.sandbox.demo.check.manifests import Batch
 
 from .decoding import Decoder, NotReadable, body, comparable, container
-from .fates import NEVER_S, Fates, key_of, learn
-from .oracle import ABANDONED, BLOCK, Acknowledged, Oracle
+from .fates import NEVER_S, Fates, Read, blocks_of, key_of, learn
+from .oracle import ABANDONED, Acknowledged, Oracle
 
 MOST_NAMED = 5
 CONTAINER_FILE, CONTAINER_AVRO = 0, 1
 _INSTANTS = {"start", "stop"}  # text in a manifest, whole microseconds in a message
-
-Read = Callable[[str], bytes]
 
 
 def check(
@@ -32,7 +29,7 @@ def check(
     findings: Findings,
 ) -> None:
     """All of it. `read` gives the bytes of an object at the first centre; `topic_id` is that of the measurements now."""
-    fates = learn(oracle, decoder, first, said)
+    fates = learn(oracle, decoder, first, said, read)
     check_messages(oracle, fates, first, topic_id, findings)
     for found in (first, second):
         for path in found.batches:
@@ -80,7 +77,7 @@ def check_batch(
         return
     if wrong := _other_words(batch, close):
         findings.add("I9", f"the manifest's close is not the acknowledged one: {', '.join(wrong)}", **place)
-    pieces = _blocks(batch, oracle)
+    pieces = blocks_of(batch, oracle)
     sequences = [one.sequence for one in pieces]
     findings.count("I2", "committed batches whose sequences run from 0 without a hole")
     if sequences != list(range(close["count"])):
@@ -111,7 +108,7 @@ def check_offsets(oracle: Oracle, fates: Fates, topic_id: str, findings: Finding
     settled: dict[int, dict[int, tuple[float, Acknowledged]]] = defaultdict(dict)
     for message in oracle.messages:
         if message.topic_id == topic_id:
-            settled[message.partition][message.offset] = (fates.settled_s(message), message)
+            settled[message.partition][message.offset] = (fates.passable_s(message), message)
     for look in oracle.looks():
         if look.topic_id != topic_id:
             continue
@@ -171,20 +168,6 @@ def _compare_container(
         return
     if archived != [comparable(each) for each in records]:
         findings.add("I3", "the container's records are not the published ones", **found.file_of(batch.path))
-
-
-def _blocks(batch: Batch, oracle: Oracle) -> list[Acknowledged]:
-    """The blocks that a manifest names by their offsets, each sequence once, in sequence."""
-    log, close = batch.document["log"], batch.close
-    found: dict[int, Acknowledged] = {}
-    for first, last in log["blocks"]:
-        for offset in range(first, last + 1):
-            message = oracle.at(log["topic_id"], log["partition"], offset)
-            if message is None or message.kind != BLOCK or message.sequence is None:
-                continue
-            if (message.station, message.attempt) == (close["station"], close["attempt"]):
-                found.setdefault(message.sequence, message)
-    return [found[sequence] for sequence in sorted(found)]
 
 
 def _other_words(batch: Batch, close: dict[str, Any]) -> list[str]:

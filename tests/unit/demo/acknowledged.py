@@ -71,19 +71,13 @@ class Log:
         self.said.commits.append(commit)
         self.said.replicas.append({"commit": commit, "appended_s": commit["appended_s"]})
 
-    def bury(self, offset: int, at_s: float | None = None) -> None:
-        """A dead letter for a message; that its batch is committed elsewhere is not asked for here."""
+    def bury(self, offset: int, at_s: float | None = None, **more: str) -> None:
+        """A dead letter for a message; that its batch is committed elsewhere is not asked for here. `more`: what else it says."""
         message, _ = self.messages[offset]
-        self.said.letters.append(
-            {
-                "topic_id": message.topic_id,
-                "partition": "0",
-                "offset": str(offset),
-                "reason": "test",
-                "station": "nobody",
-            }
-            | {"appended_s": str(self.now_s if at_s is None else at_s)}
-        )
+        place = {"topic_id": message.topic_id, "partition": "0", "offset": str(offset)}
+        said = {"reason": "test", "station": "nobody", "attempt": message.attempt}
+        appended_s = str(self.now_s if at_s is None else at_s)
+        self.said.letters.append(place | said | {"appended_s": appended_s} | more)
 
     def _append(self, kind: str, station: str, attempt: str, sequence: int | None, value: bytes) -> None:
         sha256, offset = hashlib.sha256(value).hexdigest(), len(self.messages)

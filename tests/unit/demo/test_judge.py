@@ -1,17 +1,22 @@
 """The judge with its oracle: silent about a whole archive, and for each invariant it names an archive that breaks it."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import fastavro
 import pytest
 
 from b2stream.batches.examining import Examination
+from b2stream.batches.identity import id24, sha256_hex
 from b2stream.batches.manifest import InLog, build_manifest
 from b2stream.contracts import schemas
 from b2stream.contracts.framing import Framed
+from b2stream.sandbox.demo.check import pids
+from b2stream.sandbox.demo.check.canonical import irods_checksum
 from tests.faults.judge.oracle import Acknowledged, Look, Oracle
 from tests.faults.judge.recorder import differences
 from tests.unit.batches import samples
@@ -20,6 +25,7 @@ from tests.unit.demo.acknowledged import LATER_S, TOPIC_ID, Log
 from tests.unit.demo.archives import Archive, Committed, committed, table
 from tests.unit.handles.stub import PASSWORD, PREFIX, USER, StubHandleServer
 
+DEAD = "f" * 32  # an attempt that no close belongs to
 Break = Callable[[Archive, Log], None]
 
 
@@ -51,6 +57,42 @@ def drop_batch(archive: Archive, log: Log) -> None:
 def forget_a_message(archive: Archive, log: Log) -> None:
     """A block was acknowledged, and its attempt never came to an end of any kind."""
     log.block("SE-Htm", "f" * 32, 0, b"never closed")
+
+
+def bury_one_block_of_three(archive: Archive, log: Log) -> None:
+    """An attempt is dead, and two of its blocks have no letter."""
+    for sequence in range(3):
+        log.block("SE-Htm", DEAD, sequence, b"block %d" % sequence)
+    log.bury(9)
+
+
+def bury_another_stations(archive: Archive, log: Log) -> None:
+    """Two stations have an attempt of one name; there is a letter for the other's block."""
+    log.block("SE-Htm", DEAD, 0, b"never closed")
+    log.block("XX-Oth", DEAD, 0, b"never closed")
+    log.bury(9)
+
+
+def bury_another_topics(archive: Archive, log: Log) -> None:
+    """The letter is of a message at the same offset of another topic."""
+    log.block("SE-Htm", DEAD, 0, b"never closed")
+    log.bury(8, topic_id="another topic")
+
+
+def supersede_another_stations(archive: Archive, log: Log) -> None:
+    log.block("SE-Htm", DEAD, 0, b"never closed")
+    log.close(replace(archive.batches[3].close, supersedes=(DEAD,)))
+
+
+def conflict_with_what_is_committed(archive: Archive, log: Log) -> None:
+    """A block of a committed attempt, of a sequence that the batch has, with other bytes than it has there."""
+    log.block(archive.batches[0].close.station, archive.batches[0].close.attempt, 0, b"other bytes")
+
+
+def conflict_with_what_is_buried(archive: Archive, log: Log) -> None:
+    log.block("SE-Htm", DEAD, 0, b"some bytes")
+    log.block("SE-Htm", DEAD, 0, b"other bytes")
+    log.bury(8)
 
 
 def commit_twice(archive: Archive, log: Log) -> None:
@@ -124,6 +166,12 @@ def change_the_close(archive: Archive, log: Log) -> None:
     [
         (drop_batch, "I1", "2 acknowledged messages (BatchClosed, MeasurementBlock) of attempt"),
         (forget_a_message, "I1", "1 acknowledged messages (MeasurementBlock) of attempt " + "f" * 32),
+        (bury_one_block_of_three, "I1", f"2 acknowledged messages (MeasurementBlock) of attempt {DEAD}"),
+        (bury_another_stations, "I1", f"SE-Htm: 1 acknowledged messages (MeasurementBlock) of attempt {DEAD}"),
+        (bury_another_topics, "I1", f"SE-Htm: 1 acknowledged messages (MeasurementBlock) of attempt {DEAD}"),
+        (supersede_another_stations, "I1", f"SE-Htm: 1 acknowledged messages (MeasurementBlock) of attempt {DEAD}"),
+        (conflict_with_what_is_committed, "I1", "1 acknowledged messages (MeasurementBlock) of attempt"),
+        (conflict_with_what_is_buried, "I1", f"1 acknowledged messages (MeasurementBlock) of attempt {DEAD}"),
         (commit_twice, "I1", "is committed 2 times"),
         (forget_a_block, "I2", "the close says 1 blocks, the acknowledged ones have sequences [1]"),
         (publish_other_rows, "I3", "the bytes are not the published ones"),
@@ -157,6 +205,24 @@ def test_I6_data_objects_without_a_pid_record_and_records_without_an_object_are_
     assert [one[:3] for one in named] == ["I6 "] * 5
     assert sum("is not registered" in one for one in named) == 4
     assert sum(f"{PREFIX}/of-nothing is registered".lower() in one.lower() for one in named) == 1
+
+
+def test_I6_a_pid_record_with_another_checksum_than_its_content_has_is_named(
+    archive: Archive, log: Log, tmp_path: Path
+) -> None:
+    secret = tmp_path / "handle.password"
+    secret.write_text(PASSWORD)
+    with StubHandleServer() as server:
+        for batch in archive.batches:
+            _register(server, archive, batch)
+        wrong = _register(server, archive, archive.batches[1], content=b"other bytes")
+        log.handle = {"url": server.url, "prefix": PREFIX, "user": USER, "password": {"file": str(secret)}}
+        log.handle |= {"ca_file": "", "shared": False}
+        findings = log.findings(tmp_path)
+    (told,) = [str(one) for one in findings.found if "EUDAT/CHECKSUM" in str(one)]
+    assert told.startswith("I6 ")
+    assert wrong in told
+    assert findings.compared["I6", pids.COUNTED] == len(archive.batches)
 
 
 @pytest.mark.parametrize("rows_are_published", [True, False])
@@ -212,6 +278,57 @@ def test_I1_a_message_that_is_buried_or_superseded_is_not_lost(archive: Archive,
     assert log.findings(tmp_path).found == []
 
 
+def test_I1_copies_of_a_block_that_is_committed_or_buried_are_not_lost(
+    archive: Archive, log: Log, tmp_path: Path
+) -> None:
+    batch = archive.batches[0]
+    log.block(batch.close.station, batch.close.attempt, 0, batch.block)
+    for _ in range(2):
+        log.block("SE-Htm", DEAD, 0, b"never closed")
+    log.bury(9)
+    assert log.findings(tmp_path).found == []
+
+
+def test_I1_an_attempt_that_its_own_station_superseded_is_not_lost(archive: Archive, log: Log, tmp_path: Path) -> None:
+    log.block(archive.batches[3].close.station, DEAD, 0, b"never closed")
+    log.close(replace(archive.batches[3].close, supersedes=(DEAD,)))
+    assert log.findings(tmp_path).found == []
+
+
+@pytest.mark.parametrize("count", [3, 2])
+def test_I1_one_letter_of_a_large_dead_batch_settles_the_blocks_that_lie_in_the_archive(
+    archive: Archive, log: Log, tmp_path: Path, count: int
+) -> None:
+    for sequence in range(3):
+        log.block("SE-Htm", DEAD, sequence, b"block %d" % sequence)
+    dead = [{"offset": 8 + each, "headers": [], "value": log.messages[8 + each][1]} for each in range(count)]
+    out, path = io.BytesIO(), f".dead/{DEAD}-8.avro"
+    fastavro.writer(out, schemas.current("DeadBlock").parsed, dead)
+    archive.first.put(path, out.getvalue())
+    log.bury(8, dead_batch=path)
+    named = [str(one) for one in log.findings(tmp_path).found if "acknowledged messages" in str(one)]
+    assert len(named) == (3 - count)
+    assert all(one.endswith("[0] 10") for one in named), named
+
+
+def test_I8_what_someone_accepted_as_lost_may_be_passed_from_then_on_and_is_lost_all_the_same(
+    log: Log, tmp_path: Path
+) -> None:
+    log.block("SE-Htm", DEAD, 0, b"never closed")
+    accepted = {"topic_id": TOPIC_ID, "partition": 0, "first_lost": 8, "next": 9, "appended_s": log.now_s + 2}
+    log.said.accepted.append(accepted)
+    log.looks.append(Look(log.now_s + 3, TOPIC_ID, {0: 9}))
+    assert [one.invariant for one in log.findings(tmp_path).found] == ["I1"]
+
+
+def test_I8_what_someone_accepted_later_may_not_have_been_passed_before(log: Log, tmp_path: Path) -> None:
+    log.block("SE-Htm", DEAD, 0, b"never closed")
+    accepted = {"topic_id": TOPIC_ID, "partition": 0, "first_lost": 8, "next": 9, "appended_s": log.now_s + 4}
+    log.said.accepted.append(accepted)
+    log.looks.append(Look(log.now_s + 3, TOPIC_ID, {0: 9}))
+    assert sorted(one.invariant for one in log.findings(tmp_path).found) == ["I1", "I8"]
+
+
 def test_I8_a_message_is_not_done_with_before_it_is_buried(archive: Archive, log: Log, tmp_path: Path) -> None:
     forget_a_message(archive, log)
     log.bury(8)
@@ -248,6 +365,18 @@ def test_no_line_of_the_pipeline_is_loaded_into_the_judge() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     parents = {"b2stream", "b2stream.sandbox", "b2stream.sandbox.demo"}
     assert [name for name in loaded if name not in parents and not name.startswith("b2stream.sandbox.demo.check")] == []
+
+
+def _register(server: StubHandleServer, archive: Archive, batch: Committed, content: bytes | None = None) -> str:
+    """The PID record of a batch, with its checksum or that of other content; returns the PID."""
+    pid = f"{PREFIX}/{id24(sha256_hex(batch.content))}"
+    checksum = irods_checksum(sha256_hex(batch.content if content is None else content))
+    values = {"EUDAT/CHECKSUM": checksum}
+    for kind, centre in (("URL", archive.first), ("EUDAT/REPLICA", archive.second)):
+        values[kind] = f"irods://{centre.zone.host}:{centre.zone.port}{centre.root}/{batch.path}"
+    entries = [{"type": kind, "data": {"format": "string", "value": value}} for kind, value in values.items()]
+    server.records[pid.casefold()] = (pid, entries)
+    return pid
 
 
 def _value_of(log: Log, body: bytes) -> bytes:

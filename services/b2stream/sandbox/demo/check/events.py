@@ -31,6 +31,7 @@ class Events:
     letters: list[dict[str, str]] = field(default_factory=list)  # the headers of each, without `b2stream_`
     repeats: list[dict[str, Any]] = field(default_factory=list)
     dead_closes: list[dict[str, Any]] = field(default_factory=list)  # closes that became letters, as their schema says
+    accepted: list[dict[str, Any]] = field(default_factory=list)  # ranges of the log that someone accepted as lost
 
 
 def read(kafka: Kafka) -> Events:
@@ -46,12 +47,17 @@ def read(kafka: Kafka) -> Events:
         letter = {name.removeprefix("b2stream_"): (value or b"").decode("utf-8", "replace") for name, value in headers}
         letter["appended_s"] = str(message.timestamp()[1] / 1000)
         events.letters.append(letter)
-        if (close := _dead_close(message, schemas)) is not None:
-            events.dead_closes.append(close)
+        record = _what_died(message, schemas)
+        if {"series_number", "content_digest"} <= record.keys():
+            events.dead_closes.append(record)
+        elif {"path", "first_offset", "last_offset"} <= record.keys():  # it stands for the blocks in that object
+            letter["dead_batch"] = str(record["path"])
     for message in _messages(kafka, "events"):
         record = _record(message, schemas)
         if {"series_number", "close"} <= record.keys():
             events.repeats.append(record)
+        elif {"first_lost", "next"} <= record.keys():
+            events.accepted.append(record)
     return events
 
 
@@ -74,6 +80,7 @@ def only_of(events: Events, first: Centre, second: Centre, began_s: float) -> Ev
         [letter for letter in events.letters if float(letter["appended_s"]) >= began_s],
         events.repeats,
         events.dead_closes,
+        events.accepted,
     )
 
 
@@ -143,13 +150,12 @@ def _record(message: Message, schemas: dict[bytes, Any]) -> dict[str, Any]:
     return {**record, "_where": where, "appended_s": message.timestamp()[1] / 1000}
 
 
-def _dead_close(message: Message, schemas: dict[bytes, Any]) -> dict[str, Any] | None:
-    """The close that a letter holds; None for a block, and for what can be anything."""
+def _what_died(message: Message, schemas: dict[bytes, Any]) -> dict[str, Any]:
+    """The record that a letter holds; an empty one where it holds none, for it can be anything."""
     try:
-        record = _record(message, schemas)
+        return _record(message, schemas)
     except (CannotCheck, ValueError, IndexError, EOFError, struct.error):
-        return None
-    return record if {"series_number", "content_digest"} <= record.keys() else None
+        return {}
 
 
 def _plain(declared: Any) -> Any:
