@@ -1,16 +1,19 @@
 """W3C PROV of what happened to a data object after its close: commit, replication, fixity checks, repairs. As PROV-JSON.
 
 It uses the identifiers of `provenance.acquisition_and_submission`, so that `joined` makes one document of a manifest's provenance and
-this history: from the instrument to the last time that somebody looked.
+this history: from the instrument to the last time that somebody looked. `in_log` adds where the blocks lay: the manifest's member
+`log`, which its own PROV leaves out because it may differ between two replays.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from b2stream.batches.manifest import InLog
 from b2stream.contracts.canonical import iso_utc
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
 
+_XSD = "http://www.w3.org/2001/XMLSchema#"
 _NO_RELATIONS: tuple[str, ...] = ("wasGeneratedBy", "used", "wasAssociatedWith", "wasDerivedFrom", "specializationOf")
 
 
@@ -20,6 +23,9 @@ def history(
     """PROV-JSON of the commit, each replication, and each event about the batch's objects, in order of time."""
     made = _History(f"batch:{commit.batch}")
     data_object, log = f"{made.batch}/data-object", f"{made.batch}/log"
+    made.document["entity"][log] = _close_in_log(
+        commit.topic_id, commit.partition, commit.close_offset, commit.closed_at_us
+    )
     made.activity("commit", "commit at the first centre", commit.committed_at_us, commit.software, commit.policy)
     made.copy(commit.centre, commit.url, "commit", derived_from=data_object)
     made.relate("used", activity=f"{made.batch}/commit", entity=log)
@@ -33,6 +39,14 @@ def history(
     for number, event in enumerate(sorted(events, key=lambda each: each.at_us)):
         made.event(number, event)
     return made.document
+
+
+def in_log(batch: str, log: InLog) -> dict[str, Any]:
+    """PROV-JSON of where a batch lay in the log: runs of its blocks as `first-last`, offsets in a partition of the topic with an id."""
+    about = _close_in_log(log.topic_id, log.partition, log.close_offset, log.closed_at_us)
+    about["b2stream:blocks"] = [f"{first}-{last}" for first, last in log.blocks]
+    prefixes = {"b2stream": "urn:b2stream:", "batch": "urn:b2stream:batch:", "xsd": _XSD}
+    return {"prefix": prefixes, "entity": {f"batch:{batch}/log": about}}
 
 
 def joined(*documents: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,6 +65,15 @@ def joined(*documents: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
+def _close_in_log(topic_id: str, partition: int, close_offset: int, closed_at_us: int) -> dict[str, Any]:
+    return {
+        "b2stream:topicId": topic_id,
+        "b2stream:partition": {"$": str(partition), "type": "xsd:int"},
+        "b2stream:closeOffset": {"$": str(close_offset), "type": "xsd:long"},
+        "b2stream:closeAppendedAt": {"$": iso_utc(closed_at_us), "type": "xsd:dateTime"},
+    }
+
+
 class _History:
     def __init__(self, batch: str) -> None:
         self.batch = batch
@@ -61,7 +84,7 @@ class _History:
                 "software": "urn:b2stream:software:",
                 "person": "urn:b2stream:person:",
                 "prov": "http://www.w3.org/ns/prov#",
-                "xsd": "http://www.w3.org/2001/XMLSchema#",
+                "xsd": _XSD,
             },
             "entity": {f"{batch}/data-object": {}, f"{batch}/log": {}},
             "activity": {},

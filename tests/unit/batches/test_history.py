@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from prov.model import ProvDocument
+from prov.model import ProvDocument, ProvEntity
 
-from b2stream.batches.history import history, joined
-from b2stream.batches.manifest import batch_of
+from b2stream.batches.history import history, in_log, joined
+from b2stream.batches.manifest import InLog, batch_of
 from b2stream.batches.provenance import acquisition_and_submission
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
 from tests.unit.batches.golden_batches import A_FILE
@@ -39,12 +39,13 @@ COMMIT = BatchCommitted(
     attempt=CLOSE.attempt,
     topic_id="t",
     partition=0,
-    close_offset=1,
+    close_offset=12,
     closed_at_us=COMMITTED_US - 1,
     committed_at_us=COMMITTED_US,
     software="b2stream-processor 0.1.0",
     policy="icos-1 sha256:00",
 )
+IN_LOG = InLog(COMMIT.topic_id, 0, ((0, 0), (7, 11)), COMMIT.close_offset, COMMIT.closed_at_us)
 REPLICA = BatchReplicated(
     commit=COMMIT,
     centre="fzj",
@@ -72,7 +73,8 @@ def event(at_us: int, outcome: str = "success", what: str = "fixity check") -> O
 @pytest.fixture
 def whole() -> dict[str, Any]:
     later = [event(COMMITTED_US + 90, "fail"), event(COMMITTED_US + 10), event(COMMITTED_US + 95, what="replication")]
-    return joined(acquisition_and_submission(CLOSE, COMMIT.batch), history(COMMIT, [REPLICA], later))
+    manifest = acquisition_and_submission(CLOSE, COMMIT.batch)
+    return joined(manifest, history(COMMIT, [REPLICA], later), in_log(COMMIT.batch, IN_LOG))
 
 
 def test_the_joined_document_is_prov_that_the_reference_implementation_reads(whole: dict[str, Any]) -> None:
@@ -115,3 +117,26 @@ def test_events_say_when_who_what_and_how_it_ended(whole: dict[str, Any]) -> Non
     assert checks[0]["prov:label"] == "fixity check at fzj: success"
     assert whole["agent"]["person:someone%40somewhere"] == {"prov:label": "someone@somewhere"}
     assert whole["activity"][f"batch:{COMMIT.batch}/commit"]["b2stream:policy"] == "icos-1 sha256:00"
+
+
+def _of_the_log(document: dict[str, Any]) -> dict[str, set[str]]:
+    """What a document says of the batch's blocks, as the reference implementation reads it."""
+    read = ProvDocument.deserialize(content=json.dumps(document), format="json")
+    (log,) = (each for each in read.get_records(ProvEntity) if str(each.identifier).endswith("/log"))
+    said: dict[str, set[str]] = {}
+    for name, value in log.attributes:
+        said.setdefault(str(name), set()).add(str(getattr(value, "value", value)))
+    return said
+
+
+def test_the_source_blocks_are_named_by_topic_id_partition_and_offsets(whole: dict[str, Any]) -> None:
+    close = {
+        "b2stream:topicId": {"t"},
+        "b2stream:partition": {"0"},
+        "b2stream:closeOffset": {"12"},
+        "b2stream:closeAppendedAt": {"2026-05-28 20:26:39.999999+00:00"},
+    }
+    assert _of_the_log(history(COMMIT)) == close, "a day's document has the commit event alone"
+    said = _of_the_log(whole)
+    assert said.pop("prov:label") == {"blocks in the log, see the manifest's member log"}
+    assert said == close | {"b2stream:blocks": {"0-0", "7-11"}}

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from b2stream.archive.store import ObjectStore
-from b2stream.batches.history import history, joined
-from b2stream.batches.manifest import read_manifest
+from b2stream.batches.history import history, in_log, joined
+from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Stuck
@@ -52,27 +52,24 @@ def run(what: str, settings: Settings) -> tuple[Subject, dict[str, Any]]:
     subject = find_subject(what, settings, framing)
     stores = open_centres(settings)
     try:
-        document: dict[str, Any] = _of_manifest(stores, subject)
+        manifest = _first_readable(stores, subject)
     finally:
         for store in stores:
             store.close()
-    if subject.event is None:
-        return subject, document
-    replicas = [subject.replica] if subject.replica else []
-    events = _events_of(subject, settings, framing)
-    return subject, joined(document, history(subject.event, replicas, events))
+    documents: list[dict[str, Any]] = [manifest.document["provenance"]]
+    if subject.event is not None:
+        replicas = [subject.replica] if subject.replica else []
+        documents.append(history(subject.event, replicas, _events_of(subject, settings, framing)))
+    return subject, joined(*documents, in_log(manifest.batch, manifest.log))
 
 
-def _of_manifest(stores: list[ObjectStore], subject: Subject) -> dict[str, Any]:
+def _first_readable(stores: list[ObjectStore], subject: Subject) -> Manifest:
     troubles = []
     for store in stores:
         try:
-            content = b"".join(store.read(subject.manifest_path))
-            found: dict[str, Any] = read_manifest(content).document["provenance"]
+            return read_manifest(b"".join(store.read(subject.manifest_path)))
         except Stuck as error:
             troubles.append(f"{store.centre}: {error.detail}")
-        else:
-            return found
     raise NotFound("; ".join(troubles))
 
 
