@@ -1,23 +1,32 @@
 """Signatures as audit and verify see them, and a file that is verified without any network."""
 
 import base64
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from b2stream.batches.examining import Examination
-from b2stream.batches.manifest import InLog, build_manifest
+from b2stream.batches.manifest import InLog, build_manifest, paths_of
 from b2stream.batches.signing import public_key_of, sign
+from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id
 from b2stream.errors import ConfigurationError
+from b2stream.handles.describing import Describing
+from b2stream.handles.memory import MemoryHandles
+from b2stream.handles.records import Prefixes
 from b2stream.programs.audit.checks import Check, Outcome, compared, exit_code
 from b2stream.programs.audit.origins import signature_check
+from b2stream.programs.audit.registered import Registered
+from b2stream.programs.audit.subjects import Subject
 from b2stream.programs.audit.verifying import Verifier, verify_offline
+from tests.unit.batches.test_history import COMMIT
 from tests.unit.processor.stations import StationBatch, attempt_name
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)
@@ -99,9 +108,11 @@ def bad(checks: list[Check]) -> list[str]:
 
 def test_a_file_its_manifest_and_a_public_key_are_enough(downloaded: tuple[Path, Path]) -> None:
     checks = list(verify_offline(*downloaded, public(KEY)))
-    assert {check.outcome for check in checks} == {Outcome.GOOD}
+    *compared_here, unseen = checks
+    assert {check.outcome for check in compared_here} == {Outcome.GOOD}
+    assert unseen.line().startswith("- f.csv.manifest.json: left out: variables, labels, summary and place in the log")
     assert bad(list(verify_offline(*downloaded, public(OTHER)))) == ["signed with this public key"]
-    assert [check.outcome for check in verify_offline(*downloaded, None)][-1] is Outcome.LEFT_OUT
+    assert [check.outcome for check in verify_offline(*downloaded, None)][-2:] == [Outcome.LEFT_OUT] * 2
 
 
 def test_each_changed_thing_is_named(downloaded: tuple[Path, Path]) -> None:
@@ -120,3 +131,52 @@ def test_each_changed_thing_is_named(downloaded: tuple[Path, Path]) -> None:
 def test_what_is_no_public_key_is_said_so(downloaded: tuple[Path, Path]) -> None:
     with pytest.raises(ConfigurationError, match="no public key"):
         list(verify_offline(*downloaded, "AAAA"))
+
+
+def changed(manifest: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """A manifest that agrees with its close in everything but the change."""
+    document = json.loads(manifest.read_bytes())
+    change(document)
+    manifest.write_bytes(canonical_json(document))
+
+
+def test_offline_the_path_must_be_the_one_that_the_close_leads_to(downloaded: tuple[Path, Path]) -> None:
+    file, manifest = downloaded
+    where = paths_of(CLOSE)
+    for path in (
+        "SE-Nor/EC/2024/03/f.csv",
+        f"{where.folder}/x/{where.object_name}",
+        f"{where.series_folder}/2024/3/{where.object_name}",
+        where.object_name,
+    ):
+        changed(manifest, lambda document, path=path: document["data_object"].update(path=path))  # type: ignore[misc]
+        checks = list(verify_offline(file, manifest, public(KEY)))
+        assert bad(checks) == ["its path is the one that the close leads to"], path
+        assert where.data_object in "".join(check.detail for check in checks)
+    elsewhere = f"{where.series_folder}/undated/{where.object_name}"
+    changed(manifest, lambda document: document["data_object"].update(path=elsewhere))
+    checks = list(verify_offline(file, manifest, public(KEY)))
+    assert bad(checks) == [], "what was archived before stays in the month where it lies"
+    assert "but for the month: undated" in [check.detail for check in checks]
+
+
+def test_offline_the_provenance_must_be_the_one_that_the_close_tells(downloaded: tuple[Path, Path]) -> None:
+    file, manifest = downloaded
+    changed(manifest, lambda document: document["provenance"]["agent"].update({"station:SE-Nor": {}}))
+    about = "its provenance is the one that the close tells"
+    assert bad(list(verify_offline(file, manifest, public(KEY)))) == [about]
+    changed(manifest, lambda document: document.pop("provenance"))
+    assert bad(list(verify_offline(file, manifest, public(KEY)))) == [about]
+
+
+def test_verify_says_what_it_leaves_out_without_a_commit_event_and_without_a_handle_server() -> None:
+    def left_out(verifier: Verifier, subject: Subject) -> list[str]:
+        return [check.where for check in verifier.verify(subject) if check.outcome is Outcome.LEFT_OUT]
+
+    prefixes = Prefixes("21.T1")
+    handles = Registered(MemoryHandles(), prefixes, Describing("icos", prefixes, {}), "csc")
+    known, unknown = Subject(COMMIT.path, COMMIT), Subject(COMMIT.path)
+    assert left_out(Verifier([]), unknown) == ["log", "Handle server"]
+    assert left_out(Verifier([]), known) == ["Handle server"]
+    assert left_out(Verifier([], registered=handles), unknown) == ["log"]
+    assert left_out(Verifier([], registered=handles), known) == []

@@ -31,7 +31,10 @@ class Check:
 
     def line(self) -> str:
         """The check in one line."""
-        return f"{_MARKS[self.outcome]} {self.where}: {self.about}{f' ({self.detail})' if self.detail else ''}"
+        left_out = "left out: " if self.outcome is Outcome.LEFT_OUT else ""
+        return (
+            f"{_MARKS[self.outcome]} {self.where}: {left_out}{self.about}{f' ({self.detail})' if self.detail else ''}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

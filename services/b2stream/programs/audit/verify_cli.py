@@ -36,6 +36,7 @@ def verify(
     """Fetch a data object, recompute it, and compare it with everything that speaks of it.
 
     WHAT is a PID, a path below the root of the archive, a batch id (8 digits or more), or with --offline a file.
+    A line "left out" names what there was nothing to compare with; it is no finding.
 
     Exit codes: 0 all good, 1 a finding, 3 Kafka, a centre or the Handle server does not answer, or refuses the
     credentials, 4 wrong configuration.

@@ -1,13 +1,16 @@
 """Verify one data object: fetch it and its manifest, hash them here, and compare with everything that speaks of them."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from b2stream.archive.store import ObjectStore
 from b2stream.batches.identity import id24
-from b2stream.batches.manifest import Manifest, read_manifest
+from b2stream.batches.manifest import Manifest, paths_of, read_manifest
+from b2stream.batches.paths import UNDATED
+from b2stream.batches.provenance import acquisition_and_submission
 from b2stream.batches.signing import check_origin, is_signed_by
 from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id, public_bytes
@@ -21,6 +24,11 @@ from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 Progress = Callable[[int], None]
 """Called with the number of bytes of each piece that was read."""
 
+NOT_OFFLINE = (
+    "variables, labels, summary and place in the log, as the manifest tells them; copies at the centres and their catalogues; events, "
+    "PID record, attributes; whose key it is, and whether it held then"
+)
+_MONTH = re.compile(rf"\d{{4}}/\d\d|{UNDATED}")
 _READ_BYTES = 1 << 20
 
 
@@ -47,6 +55,16 @@ class Verifier:
             yield compared(" and ".join(self.manifests), "the manifests are the same, byte for byte", same, True)
         if self.registered is not None and subject.event is not None:
             yield from self.registered.records(subject.event, subject.replica, subject.places)
+        yield from self._left_out(subject)
+
+    def _left_out(self, subject: Subject) -> Iterator[Check]:
+        """What this deployment, or this batch, gives nothing to compare with."""
+        if subject.event is None:
+            about = "what was announced: the manifest's SHA-256, PID record, attributes"
+            yield Check("log", about, Outcome.LEFT_OUT, "no commit event speaks of it; the manifest alone was believed")
+        if self.registered is None:
+            about = "PID record and attributes"
+            yield Check("Handle server", about, Outcome.LEFT_OUT, "the settings name no server, or no prefix")
 
     def _at_centre(self, store: ObjectStore, subject: Subject) -> Iterator[Check]:
         content, check = self._manifest(store, subject)
@@ -163,7 +181,33 @@ def verify_offline(
     yield compared(where, "size in bytes, as in the manifest", seen_bytes, close.raw_size_bytes)
     yield compared(where, "SHA-256, computed here, as in the manifest", digest.hexdigest(), close.raw_sha256)
     yield compared(where, "suffix of its PID", id24(digest.hexdigest()), manifest.document["data_object"]["id24"])
+    yield from _as_the_close_says(manifest_file.name, manifest)
     yield _signed_with(manifest_file.name, close, key)
+    yield Check(manifest_file.name, NOT_OFFLINE, Outcome.LEFT_OUT, "nothing was asked over a network")
+
+
+def _as_the_close_says(where: str, manifest: Manifest) -> Iterator[Check]:
+    """Path and provenance, which the manifest says beside the close: each is a function of it."""
+    yield _path_of_the_close(where, manifest)
+    same = manifest.document.get("provenance") == acquisition_and_submission(manifest.close, manifest.batch)
+    detail = "" if same else "it tells another history of acquisition and submission"
+    about = "its provenance is the one that the close tells"
+    yield Check(where, about, Outcome.GOOD if same else Outcome.BAD, detail)
+
+
+def _path_of_the_close(where: str, manifest: Manifest) -> Check:
+    about = "its path is the one that the close leads to"
+    path = str(manifest.document["data_object"]["path"])
+    try:
+        paths = paths_of(manifest.close)
+    except Poison as error:
+        return Check(where, about, Outcome.BAD, f"{error.reason}: {error.detail}")
+    month = path.removeprefix(f"{paths.series_folder}/").removesuffix(f"/{paths.object_name}")
+    lies_in = f"{paths.series_folder}/{month}"
+    if path == f"{lies_in}/{paths.object_name}" and lies_in != paths.folder and _MONTH.fullmatch(month):
+        # A batch that was archived before stays where it lies (`data_path` of `build_manifest`).
+        return Check(where, about, Outcome.GOOD, f"but for the month: {month}")
+    return compared(where, about, path, paths.data_object)
 
 
 def _signed_with(where: str, close: BatchClosed, key: str | None) -> Check:
