@@ -10,10 +10,10 @@ from b2stream.contracts import topics
 from b2stream.contracts.records import BatchClosed
 from b2stream.handles.service import HandleService
 from b2stream.policies import policies_of
-from b2stream.programs.audit import walking
+from b2stream.programs.audit import resuming, walking
 from b2stream.programs.audit.apart import judge_apart, read_days, station_of
 from b2stream.programs.audit.chains import Series, follow_chains
-from b2stream.programs.audit.findings import OF_BYTES, OF_OBJECTS, Finding
+from b2stream.programs.audit.findings import OF_BYTES, OF_OBJECTS, Finding, Kind
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope, judge
 from b2stream.programs.audit.log import Lag, Log
@@ -40,6 +40,7 @@ class Plan:
     recompute: bool = False
     grace_s: float = GRACE_S
     check_signature: SignatureCheck = _nothing_to_check
+    check_of_now: Callable[[], SignatureCheck] | None = None  # with the keys that are published when it is called
     handles: HandleService | None = None  # None: PID records are left out
     now_s: Callable[[], float] = time.time
 
@@ -58,6 +59,7 @@ class Report:
     lag: list[Lag]
     series: list[Series] = field(default_factory=list)
     unproven_before_us: int | None = None
+    resumed_from_s: float | None = None  # when the audit began that was stopped, and that this one went on with
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,6 +73,7 @@ class Report:
             "lag": [each.to_json() for each in self.lag],
             "series": [each.to_json() for each in self.series],
             "unproven_before_us": self.unproven_before_us,
+            "resumed_from_s": self.resumed_from_s,
         }
 
 
@@ -92,11 +95,15 @@ class Auditor:
         self._index = index
         self._plan = plan
         self._tell = tell
+        self._check_signature = plan.check_signature
         self._walk = int(plan.now_s() * 1000)
 
     def run(self) -> Report:
         """Everything, once. Raises Retryable where Kafka or a centre does not answer."""
         started_s = self._plan.now_s()
+        resumed_from_s = resuming.begin(
+            self._index, self._stores, self._plan.folder, started_s, recompute=self._plan.recompute
+        )
         self._log.fix_ends()
         lag = self._note_progress()
         self._log.read_into(self._index, lambda count: self._tell("messages", count))
@@ -107,11 +114,14 @@ class Auditor:
         self._read_manifests()
         self._read_pids()
         if self._plan.recompute:
-            walking.recompute(self._index, self._stores, lambda count: self._tell("recomputed", count))
+            walking.recompute(
+                self._index, self._stores, lambda count: self._tell("recomputed", count), self._plan.now_s
+            )
         suspects = self._judge()
         findings = self._second_look(suspects) if suspects else []
         series = list(follow_chains(self._index, [store.centre for store in self._stores]))
         unproven = self._index.one("SELECT max(before_us) AS before_us FROM unproven")
+        resuming.end(self._index)
         return Report(
             started_s=started_s,
             finished_s=self._plan.now_s(),
@@ -123,6 +133,7 @@ class Auditor:
             lag=lag,
             series=[each for each in series if self._is_in_scope(f"{each.station}/{each.name}")],
             unproven_before_us=unproven["before_us"] if unproven else None,
+            resumed_from_s=resumed_from_s,
         )
 
     def _note_progress(self) -> list[Lag]:
@@ -144,7 +155,11 @@ class Auditor:
 
     def _read_manifests(self) -> None:
         walking.read_manifests(
-            self._index, self._stores, self._plan.check_signature, lambda count: self._tell("manifests", count)
+            self._index,
+            self._stores,
+            self._check_signature,
+            lambda count: self._tell("manifests", count),
+            self._plan.now_s,
         )
         read_days(self._index, self._stores, lambda count: self._tell("days of provenance", count))
 
@@ -177,11 +192,15 @@ class Auditor:
         for path in sorted({path for finding in suspects for path in _paths_of(self._index, finding)}):
             walking.look_again(self._index, self._stores, path, self._walk)
             self._tell("second looks", 1)
+        for finding in suspects:
+            if finding.kind in OF_BYTES:
+                walking.forget_recomputed(self._index, finding.centre, finding.path)
         if self._plan.recompute:
-            for finding in suspects:
-                if finding.kind in OF_BYTES:
-                    walking.forget_recomputed(self._index, finding.centre, finding.path)
-            walking.recompute(self._index, self._stores)
+            walking.recompute(self._index, self._stores, now_s=self._plan.now_s)
+        if any(finding.kind is Kind.FORGED for finding in suspects):  # its station may have published the key meanwhile
+            walking.forget_forged(self._index)
+            if self._plan.check_of_now is not None:
+                self._check_signature = self._plan.check_of_now()
         self._log.fix_ends()
         self._log.read_into(self._index)
         self._read_manifests()

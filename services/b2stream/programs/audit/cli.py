@@ -23,6 +23,7 @@ from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
+from b2stream.programs.audit.walking import SignatureCheck
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 
@@ -39,7 +40,7 @@ from b2stream.settings import Settings, load
 @click.option(
     "--state",
     type=click.Path(path_type=Path),
-    help="File that keeps what was seen, so that an audit that was stopped goes on.",
+    help="File that keeps what was seen, so that an audit that was stopped goes on. What it let a centre read counts for a day.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 def audit(
@@ -75,9 +76,12 @@ def run(settings: Settings, plan: Plan, centre: str = "", state: Path | None = N
 
 def with_witnesses(plan: Plan, settings: Settings, framing: Framing) -> Plan:
     """The plan with the stations' keys as they are published now, and with the Handle server where there is one."""
-    check = deployed_check(settings, framing)
+
+    def check_of_now() -> SignatureCheck:
+        return deployed_check(settings, framing)
+
     handles = open_handles(settings.handle) if settings.handle.url and settings.first.prefix else None
-    return replace(plan, check_signature=check, handles=plan.handles or handles)
+    return replace(plan, check_signature=check_of_now(), check_of_now=check_of_now, handles=plan.handles or handles)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """What an audit has seen so far, in an SQLite file: memory stays bounded, and an audit that was stopped goes on from it.
 
 Facts come in by table; what is wrong comes out by queries (`judging`, `chains`). A manifest that was read, and a checksum that was
-recomputed, are kept for as long as the catalogue says the same of their object.
+recomputed, are kept for as long as the catalogue says the same of their object, and `resuming` lets them count.
 """
 
 import sqlite3
@@ -9,16 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+_FORMAT = 1
+"""Of the tables, in the file's `user_version`; a file of another format is begun anew."""
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS audit (subject TEXT PRIMARY KEY, begun_s REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS object (
   centre TEXT, path TEXT, status TEXT, size_bytes INTEGER, sha256 TEXT, modified_s REAL, walk INTEGER,
-  recomputed_sha256 TEXT, recomputed_bytes INTEGER, PRIMARY KEY (centre, path)) WITHOUT ROWID;
+  recomputed_sha256 TEXT, recomputed_bytes INTEGER, recomputed_at_s REAL, PRIMARY KEY (centre, path)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS staged (
   centre TEXT, name TEXT, modified_s REAL, PRIMARY KEY (centre, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS manifest (
   path TEXT PRIMARY KEY, sha256 TEXT, size_bytes INTEGER, trouble TEXT, batch TEXT, station TEXT, series TEXT, number INTEGER,
   previous TEXT, digest TEXT, attempt TEXT, data_path TEXT, data_size_bytes INTEGER, data_sha256 TEXT, stop_us INTEGER,
-  closed_at_us INTEGER, forged TEXT) WITHOUT ROWID;
+  closed_at_us INTEGER, forged TEXT, judged_at_s REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS committed (
   batch TEXT PRIMARY KEY, station TEXT, series TEXT, number INTEGER, attempt TEXT, path TEXT, size_bytes INTEGER, sha256 TEXT,
   manifest_path TEXT, manifest_size_bytes INTEGER, manifest_sha256 TEXT, id24 TEXT, pid TEXT, url TEXT, stop_us INTEGER,
@@ -111,6 +114,10 @@ class Index:
         self._database.row_factory = sqlite3.Row
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._database.execute("PRAGMA synchronous = OFF")  # an index that is lost is made again
+        if self._database.execute("PRAGMA user_version").fetchone()[0] != _FORMAT:
+            for table in self._tables():
+                self._database.execute(f"DROP TABLE {table}")
+            self._database.execute(f"PRAGMA user_version = {_FORMAT}")
         self._database.executescript(_SCHEMA)
         self._database.execute("BEGIN")
 
@@ -152,6 +159,15 @@ class Index:
         """Work out, from what was put so far, what is expected and which batches are whole where."""
         for statement in _DERIVED:
             self._database.execute(statement)
+
+    def forget_everything(self) -> None:
+        """Begin anew."""
+        for table in self._tables():
+            self._database.execute(f"DELETE FROM {table}")  # noqa: S608
+
+    def _tables(self) -> list[str]:
+        found = self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [row["name"] for row in found.fetchall()]
 
     def forget_log(self) -> None:
         """Forget what was read from Kafka: it is read again from its beginning, which is cheap beside the centres."""

@@ -17,6 +17,8 @@ def lines(report: Report) -> Iterator[str]:
         f"{report.objects} objects{recomputed} and {report.batches} committed batches at {' and '.join(report.centres)}, "
         f"{took_s:.1f} s"
     )
+    if report.resumed_from_s is not None:
+        yield f"  it goes on with the audit that began {iso_utc(int(report.resumed_from_s * 1e6))} and was stopped"
     for finding in report.findings:
         yield f"✗ {finding.line()}"
     for lag in report.lag:

@@ -1,6 +1,7 @@
 """What lies at the centres: their catalogues' listings, the manifests' contents, and, where asked for, recomputed checksums."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -17,6 +18,7 @@ from b2stream.programs.audit.judging import UNREADABLE
 
 LARGEST_MANIFEST_BYTES = 64 << 20
 _AT_ONCE = 256
+_RECOMPUTED_AT_ONCE = 32  # what a kill loses: objects may be large
 
 Progress = Callable[[int], None]
 """Called with how many objects were done since the last call."""
@@ -78,7 +80,11 @@ def look_again(index: Index, stores: list[ObjectStore], path: str, walk: int) ->
 
 
 def read_manifests(
-    index: Index, stores: list[ObjectStore], check_signature: SignatureCheck, progress: Progress = lambda _: None
+    index: Index,
+    stores: list[ObjectStore],
+    check_signature: SignatureCheck,
+    progress: Progress = lambda _: None,
+    now_s: Callable[[], float] = time.time,
 ) -> None:
     """Read each manifest that is new or changed: at the first centre that has the committed one, else the first that has any."""
     suffix_length = len(MANIFEST_SUFFIX)
@@ -91,7 +97,9 @@ def read_manifests(
     todo = iter([tuple(row) for row in index.rows(query, length=suffix_length, suffix=MANIFEST_SUFFIX)])
     with ThreadPoolExecutor(4, "manifests") as threads:
         while page := list(islice(todo, _AT_ONCE)):
-            index.put("manifest", threads.map(lambda it: _manifest_row(stores, it[0], it[1], check_signature), page))
+            judged = {"judged_at_s": now_s()}
+            rows = threads.map(lambda it: _manifest_row(stores, it[0], it[1], check_signature), page)
+            index.put("manifest", (row | judged for row in rows))
             index.keep()
             progress(len(page))
     index.run("DELETE FROM manifest WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.path = manifest.path)")
@@ -159,25 +167,41 @@ def forget_recomputed(index: Index, centre: str, path: str) -> None:
     index.run(query, centre=centre, path=path)
 
 
-def note_recomputed(index: Index, centre: str, path: str, sha256: str, size_bytes: int | None) -> None:
-    """Write down what the stored bytes hash to, or why they cannot be read, and how many they are where that is known."""
-    query = "UPDATE object SET recomputed_sha256 = :sha256, recomputed_bytes = :size_bytes "
+def note_recomputed(
+    index: Index, centre: str, path: str, sha256: str, size_bytes: int | None, at_s: float | None = None
+) -> None:
+    """Write down what the stored bytes hash to, or why they cannot be read, how many they are where that is known, and when they
+    were read, the earliest (UNIX seconds; None: now).
+    """
+    query = "UPDATE object SET recomputed_sha256 = :sha256, recomputed_bytes = :size_bytes, recomputed_at_s = :at_s "
     query += "WHERE centre = :centre AND path = :path"
-    index.run(query, sha256=sha256, size_bytes=size_bytes, centre=centre, path=path)
+    at_s = time.time() if at_s is None else at_s
+    index.run(query, sha256=sha256, size_bytes=size_bytes, at_s=at_s, centre=centre, path=path)
 
 
-def recompute(index: Index, stores: list[ObjectStore], progress: Progress = lambda _: None) -> None:
-    """Let each centre read again what it stores. An object done by an earlier, interrupted audit is not done again."""
+def forget_forged(index: Index) -> None:
+    """Let the next `read_manifests` judge again the signatures that did not hold."""
+    index.run("DELETE FROM manifest WHERE forged IS NOT NULL")
+
+
+def recompute(
+    index: Index,
+    stores: list[ObjectStore],
+    progress: Progress = lambda _: None,
+    now_s: Callable[[], float] = time.time,
+) -> None:
+    """Let each centre read again what it stores, but for what `resuming` took over from an audit that was stopped."""
     for store in stores:
         query = (
             "SELECT path, sha256 FROM object WHERE centre = :centre AND status = 'good' AND recomputed_sha256 IS NULL"
         )
         todo = iter([tuple(row) for row in index.rows(query, centre=store.centre)])
         with ThreadPoolExecutor(4, "recomputing") as threads:
-            while page := list(islice(todo, _AT_ONCE)):
+            while page := list(islice(todo, _RECOMPUTED_AT_ONCE)):
+                at_s = now_s()
                 answers = threads.map(lambda it, at=store: _recomputed(at, *it), page)
                 for (path, _), (sha256, size_bytes) in zip(page, answers, strict=True):
-                    note_recomputed(index, store.centre, path, sha256, size_bytes)
+                    note_recomputed(index, store.centre, path, sha256, size_bytes, at_s)
                 index.keep()
                 progress(len(page))
 
