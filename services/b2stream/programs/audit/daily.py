@@ -94,13 +94,18 @@ def documents(log: Events, day: date) -> dict[str, dict[str, Any]]:
     return {station: joined(*(one for _, one in sorted(parts))) for station, parts in found.items()}
 
 
+def stem_of(station: str, day: date) -> str:
+    """What the paths of a day's documents of a station begin with; a tilde and characters of their own checksum follow."""
+    return f"{FOLDER}/{station}/{day:%Y}/{day:%m}/{station}_{day:%Y%m%d}"
+
+
 def archive(
     document: dict[str, Any], station: str, day: date, store: ObjectStore, writer: Writer, clock: Clock
 ) -> Archived:
     """Place a station's document at a centre, verified; or find it there. Raises Retryable, Stuck."""
     content = canonical_json(document)
     suffix = id24(sha256_hex(content))[:12]
-    path = f"{FOLDER}/{station}/{day:%Y}/{day:%m}/{station}_{day:%Y%m%d}~{suffix}.prov.json"
+    path = f"{stem_of(station, day)}~{suffix}.prov.json"
     new = NewObject.of(path, content)
     state = store.describe(path)
     if state is not None and state.is_exactly(new.size_bytes, new.sha256):

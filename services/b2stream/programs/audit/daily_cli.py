@@ -3,18 +3,16 @@
 import contextlib
 import getpass
 import socket
-import time
 from datetime import UTC, datetime, timedelta
 
 import click
 
-from b2stream.archive.placing import Writer
 from b2stream.archive.waiting import StoppableClock
-from b2stream.contracts import topics
 from b2stream.kafka import Producer
 from b2stream.logs import configure
+from b2stream.programs.audit.catching_up import DAYS, Archiving
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.daily import INGESTION, archive, check_day, documents
+from b2stream.programs.audit.daily import check_day
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
@@ -23,13 +21,18 @@ from b2stream.settings import load
 
 
 @click.command("archive-provenance")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="UTC; else yesterday.")
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="UTC; else yesterday, and what a centre lacks of the two weeks before.",
+)
 @click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
 def command(day: datetime | None, file: str | None) -> None:
     """Archive what happened to objects on a day, one W3C PROV document per station, below .provenance/ at both centres.
 
-    Each is told by an event, so that an audit misses what is taken away. Saying it again changes nothing. Exit codes: 0 archived,
-    3 Kafka or a centre does not answer, or refuses the credentials, 4 wrong configuration.
+    Each is told by an event, so that an audit misses what is taken away. Saying it again changes nothing. Where a centre does not
+    answer, the other gets its documents all the same. Exit codes: 0 archived, 3 Kafka or a centre does not answer, or refuses the
+    credentials, 4 wrong configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
@@ -46,12 +49,7 @@ def command(day: datetime | None, file: str | None) -> None:
         producer = Producer(settings.kafka, "b2stream-archive-provenance")
         closing.callback(producer.close)
         announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
-        told = {(event.centre, event.path) for event in log.object_events() if event.event == INGESTION}
-        writer, clock, who = Writer(), StoppableClock(), f"{getpass.getuser()}@{socket.gethostname()}"
-        for station, document in sorted(documents(log, wanted).items()):
-            for store in stores:
-                done = archive(document, station, wanted, store, writer, clock)
-                if (done.centre, done.path) not in told:
-                    event = done.event(station, wanted, int(time.time() * 1e6), who)
-                    announcer.publish(topics.EVENTS, event, station, f"{done.centre}/{done.path}", done.path).result()
-                click.echo(f"{done.path} at {done.centre}{' (was there)' if done.was_there else ''}")
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        archiving = Archiving(log, stores, announcer, StoppableClock(), who)
+        for done in archiving.run(wanted, 0 if day else DAYS):
+            click.echo(f"{done.path} at {done.centre}{' (was there)' if done.was_there else ''}")
