@@ -18,6 +18,7 @@ from b2stream.programs.gateway.closing import close_digest, draft, place, prepar
 from b2stream.programs.gateway.cutting import Cut
 from b2stream.programs.gateway.snapshot import FileChanged, Snapshot, take
 from b2stream.programs.gateway.watch import Seen, Signature
+from b2stream.software import software
 from tests.unit.gateway.stands import STATION, toa5
 
 OURS = Station(STATION, 1.0)
@@ -140,3 +141,13 @@ def test_a_row_that_fits_into_no_message_makes_the_file_opaque(tmp_path: Path, m
     large = replace(_broken("T", 1.0), labels=(Label("note", ["", "x" * 1_000_000]),))
     monkeypatch.setattr(closing, "read_file", lambda *_: FileReading("somebody's", large))
     assert close_of(path).opaque_reason == "row_too_large"
+
+
+def test_a_close_names_the_gateway_that_made_it_with_its_commit_or_as_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "met_1.dat"
+    path.write_bytes(toa5(3))
+    prepared = prepare(snapshot(path), OURS, 4096)
+    assert draft(prepared, "a" * 32, 1800).software == software("b2stream-gateway")
+    told = draft(prepared, "a" * 32, 1800, made_by="b2stream-gateway 0.0.9")
+    assert told.software == "b2stream-gateway 0.0.9"
+    assert same_blocks(told, draft(prepared, "a" * 32, 1800)), "a resend by another version is of the same blocks"

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
-from b2stream import __version__
 from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
@@ -18,11 +17,12 @@ from b2stream.batches.identity import id24, sha256_hex
 from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
 from b2stream.errors import ConfigurationError
+from b2stream.software import software
 
 FOLDER = ".provenance"
 INGESTION = "ingestion"
 """The word of PREMIS for the archiving of a day's document."""
-SOFTWARE = f"b2stream-archive-provenance {__version__}"
+NAME = "b2stream-archive-provenance"
 SETTLED_AFTER = timedelta(hours=1)
 """So long after midnight UTC a day is over: every program has told what it did."""
 
@@ -50,7 +50,7 @@ class Archived:
             size_bytes=self.size_bytes,
             detail=f"what happened on {day}",
             who=who,
-            software=SOFTWARE,
+            software=software(NAME),
         )
 
 

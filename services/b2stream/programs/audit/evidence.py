@@ -15,10 +15,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from b2stream import __version__
 from b2stream.batches.signing import public_key_of
 from b2stream.contracts.canonical import canonical_json, from_iso_utc
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
+from b2stream.software import software
 
 INDEX, SIGNATURE = "index.json", "index.json.sig"
 SIGNED_PREFIX = b"b2stream evidence 1\n"
@@ -105,13 +105,12 @@ def write_bundle(
 ) -> list[Path]:
     """Write the bundle; the files, the index last. Raises FileExistsError where a file of it is there already."""
     folder.mkdir(parents=True, exist_ok=True)
-    software = {"evidence": f"b2stream {__version__}", "seen": dict(year.software)}
     contents = {
         "audit.json": _readable(audit),
         "fixity.json": _readable(year.fixity()),
         "counts.json": _readable(year.counts()),
         "policies.toml": policies.read_bytes(),
-        "software.json": _readable(software),
+        "software.json": _readable({"evidence": software("b2stream-evidence"), "seen": dict(year.software)}),
     }
     files = [_write(folder / name, content) for name, content in contents.items()]
     index = {"year": year.year, "format": 1, "files": list(_entries(contents.items()))}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from b2stream import __version__
 from b2stream.archive.announcing import commit_event
 from b2stream.archive.placing import PlacedObject, PlacedPair
 from b2stream.archive.store import ObjectStore
@@ -25,8 +24,9 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, Record
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.software import software
 
-SOFTWARE = f"b2stream-reannounce {__version__}"
+NAME = "b2stream-reannounce"
 Copies = Callable[[str, str], int | None]
 """How many copies the policy demands, by station and series."""
 
@@ -138,4 +138,6 @@ def _event(
                 raise DamagedObject(f"{placed.path} is not what its manifest says")
     except Stuck as error:
         return Announced(manifest_path, trouble=str(error))
-    return commit_event(manifest, pair, store, prefix, now_us, SOFTWARE, policy, copies(close.station, close.series))
+    return commit_event(
+        manifest, pair, store, prefix, now_us, software(NAME), policy, copies(close.station, close.series)
+    )

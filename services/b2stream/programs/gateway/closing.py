@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from b2stream import __version__
 from b2stream.batches.manifest import batch_of
 from b2stream.batches.paths import split_name
 from b2stream.contracts import blocks, schemas
@@ -22,8 +21,9 @@ from b2stream.formats.registry import OPAQUE, FileReading, read_file
 from b2stream.programs.gateway.cutting import Cut, cut, cut_blocks
 from b2stream.programs.gateway.snapshot import FileChanged, Snapshot
 from b2stream.programs.gateway.watch import printable
+from b2stream.software import software
 
-SOFTWARE = f"b2stream/{__version__}"
+NAME = "b2stream-gateway"
 NOT_PLACED_YET = -1
 
 
@@ -68,8 +68,11 @@ def draft(
     relation: Relation | None = None,
     supersedes: tuple[str, ...] = (),
     sources: tuple[str, ...] = (),
+    made_by: str | None = None,
 ) -> BatchClosed:
-    """The close of a prepared file, without its place in the series (`NOT_PLACED_YET`). `sources` are PIDs."""
+    """The close of a prepared file, without its place in the series (`NOT_PLACED_YET`). `sources` are PIDs, `made_by` is the
+    software with version and commit, this one where it is not given.
+    """
     reading = prepared.reading
     stem, extension = split_name(prepared.snapshot.name)
     start_us, stop_us = _span(reading.reading)
@@ -101,7 +104,7 @@ def draft(
         opaque_detail=printable(reading.detail) if reading.opaque else None,
         notes={printable(key): printable(text) for key, text in notes.items()},
         window_s=window_s,
-        software=SOFTWARE,
+        software=software(NAME) if made_by is None else made_by,
         sources=sources,
     )
 

@@ -1,6 +1,5 @@
 """What the replicator reads and writes: a commit event in; a replica event or a dead letter out."""
 
-from b2stream import __version__
 from b2stream.contracts import schemas
 from b2stream.contracts.envelopes import event_headers
 from b2stream.contracts.framing import Framing
@@ -9,9 +8,10 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.contracts.topics import COMMITS, DEAD_LETTERS, REPLICAS
 from b2stream.errors import Poison
+from b2stream.software import software
 from b2stream.work.outgoing import Outgoing, letter_of
 
-SOFTWARE = f"b2stream-replicator {__version__}"
+NAME = "b2stream-replicator"
 
 
 class Events:
@@ -32,7 +32,7 @@ class Events:
     def replicated(self, commit: BatchCommitted, centre: str, url: str, replicated_at_us: int) -> Outgoing:
         """The replica event: its id is `<batch>/<centre>`, so announcing twice is announcing once."""
         event = BatchReplicated(
-            commit=commit, centre=centre, url=url, replicated_at_us=replicated_at_us, software=SOFTWARE
+            commit=commit, centre=centre, url=url, replicated_at_us=replicated_at_us, software=software(NAME)
         )
         return Outgoing(
             self._replicas_topic,
