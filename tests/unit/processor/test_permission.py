@@ -1,5 +1,6 @@
 """The processor holds stations to their descriptions: what one does not allow is refused, and nothing else changes."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 
 from b2stream.contracts.stations import SeriesVariable, StationDescription, StationSeries
 from b2stream.programs.processor import metrics
-from b2stream.programs.processor.origin import NEWS_S
+from b2stream.programs.processor.patience import NEWS_S
 from tests.unit.processor.harness import APPENDED_US, Deployment
 from tests.unit.processor.signers import OURS, described
 from tests.unit.processor.stations import StationBatch, attempt_name
@@ -152,6 +153,46 @@ def test_I9_variables_and_units_are_those_of_the_description(
         assert {event.attempt for event in deployment.events()} == ({TWO} if reason else {ONE, TWO})
         assert counted(reason or "") == before + (reason is not None)
         assert all("SE-Htm, series EC_L99_F01" in each.detail for each in deployment.letters())
+        assert deployment.committed == {0: len(deployment.log.measurements(0))}
+
+    run(scenario())
+
+
+def test_variables_wait_for_a_description_that_is_on_its_way(deploy: Deploy) -> None:
+    async def scenario() -> None:
+        deployment = listed(deploy, ec(SeriesVariable("co2", "ppm")), StationSeries(OTHER.series, 0))
+        deployment.now_us = APPENDED_US
+        before = counted("unit_differs")
+        deployment.send(OURS.sent(BATCH, ONE), OURS.sent(OTHER, TWO))
+        running = deployment.running()
+        await running.until(lambda: len(deployment.events()) == 1)
+        await asyncio.sleep(NEWS_S / 2)
+        assert [event.attempt for event in deployment.events()] == [TWO], "others go on"
+        assert running.processor.closed_batches() == 1
+        assert counted("unit_differs") == before
+        assert not running.processor.troubles(0.0), "the centre answers"
+        deployment.stations.publish(listing(ec(SeriesVariable("co2", "umol mol-1"))))
+        await running.settle()
+        assert [event.attempt for event in deployment.events()] == [TWO, ONE]
+        assert not deployment.letters()
+
+    run(scenario())
+
+
+def test_I11_variables_do_not_wait_longer_than_that(deploy: Deploy) -> None:
+    async def scenario() -> None:
+        deployment = listed(deploy, ec(SeriesVariable("co2", "ppm")))
+        deployment.now_us = APPENDED_US
+        last = deployment.send(OURS.sent(BATCH, ONE))
+        closed_at_us = deployment.log.measurements(0)[last].appended_at_us
+        running = deployment.running()
+        deployment.now_us = closed_at_us + round(NEWS_S * 1e6) - 1
+        await running.until(lambda: running.processor.closed_batches() == 1)
+        await asyncio.sleep(60)
+        assert not deployment.letters()
+        deployment.now_us += 1
+        await running.settle()
+        assert set(refused(deployment)) == {("unit_differs", True, ONE)}
         assert deployment.committed == {0: len(deployment.log.measurements(0))}
 
     run(scenario())

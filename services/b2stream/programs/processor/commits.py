@@ -16,7 +16,7 @@ from b2stream.outages import Outage
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import Conflicting, Incomplete
 from b2stream.programs.processor.burial import Cause
-from b2stream.programs.processor.committing import Committed, Committer
+from b2stream.programs.processor.committing import Committed, Committer, NotPermittedYet
 from b2stream.programs.processor.keeping import Keeper, Work
 from b2stream.programs.processor.ordering import SeriesOrder, Turn
 from b2stream.programs.processor.ownership import Ownership
@@ -166,6 +166,9 @@ class Commits:
                 if await self._is_stuck_for_good(turn, stuck, patience):
                     return None
                 longest_s = LONGEST_STUCK_PAUSE_S if turn.passed.is_set() else None
+            except NotPermittedYet as early:  # says nothing about the centre
+                self.outage.forget(work.attempt.name)
+                _log.info("batch %s of %s waits: %s", work.closed.close.stem, turn.series[0], early)
             except Retryable as error:
                 self.outage.failed(work.attempt.name, error, self._clock_s(), is_refused=False)
                 metrics.RETRIES.inc()

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from b2stream import __version__
 from b2stream.archive.announcing import commit_event
 from b2stream.archive.placing import NewObject, PlacedPair, Placing, Writer, look_up
 from b2stream.archive.store import ObjectStore
@@ -24,14 +23,22 @@ from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import CONTAINER_AVRO, Aggregate, BatchClosed, BatchCommitted, BatchRepeated
 from b2stream.contracts.stations import StationDescription
-from b2stream.errors import DamagedObject, Fatal, Poison
+from b2stream.errors import DamagedObject, Fatal, Poison, Retryable
 from b2stream.failpoints import passing
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import Conflicting, Incomplete, RereadBodies, SpooledBodies
 from b2stream.programs.processor.examiners import Examiner
+from b2stream.programs.processor.patience import NEWS_S
+from b2stream.software import software
 
 MOST_STATISTICS_AT_REST = 300  # about 0.5 KB each
-SOFTWARE = f"b2stream-processor {__version__}"
+NAME = "b2stream-processor"
+
+
+class NotPermittedYet(Retryable):
+    """The station's description does not allow this, and a new one may be on its way: it is judged again in a moment."""
+
+    reason = "not_permitted_yet"
 
 
 @dataclass(slots=True)
@@ -109,7 +116,7 @@ class Committer:
             assert closed.problem is not None
             raise closed.problem
         assert closed.examined is not None
-        self._permit(close, closed.examined)
+        self._permit(closed, closed.examined)
         in_log = InLog(
             self.topic_id, closed.partition, closed.bodies.offset_runs(), closed.close_offset, closed.closed_at_us
         )
@@ -131,11 +138,16 @@ class Committer:
             return False
         return True
 
-    def _permit(self, close: BatchClosed, examined: Examined) -> None:
-        """Only what is not archived yet: what a description allowed once stays, whatever it says by now."""
+    def _permit(self, closed: ClosedBatch, examined: Examined) -> None:
+        """Only what is not archived yet: what a description allowed once stays, whatever it says by now.
+
+        Nothing is refused before the news had their time, as with series (`origin.py`). Raises NotPermittedYet, NotPermitted.
+        """
         try:
-            check_variables(close, ((name, unit) for name, unit, _ in examined.variables), self.descriptions())
+            check_variables(closed.close, ((name, unit) for name, unit, _ in examined.variables), self.descriptions())
         except NotPermitted as refused:
+            if self.now_us() - closed.closed_at_us < NEWS_S * 1e6:
+                raise NotPermittedYet(refused.detail) from refused
             metrics.REFUSED_CLOSES.labels(refused.reason).inc()
             raise
 
@@ -166,7 +178,7 @@ class Committer:
         manifest, summary = self._manifest(closed, pair, ours)
         copies = None if self.copies is None else self.copies(manifest.close.station, manifest.close.series)
         return Committed(
-            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), SOFTWARE, self.policy, copies),
+            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), software(NAME), self.policy, copies),
             aggregate_of(manifest, summary),
             self._repeated(closed, manifest),
             was_there or pair.other_manifest is not None,

@@ -6,6 +6,7 @@ they are abandoned like those of any attempt that fell silent.
 
 A close whose key nobody has yet waits here, in front of its series' order, so that nothing waits behind it; when the key is published
 it goes on as if it had just come. One whose series is not listed waits a moment, too: its station's new description may be on its way.
+So does a batch whose variables are not listed (`committing.py`).
 """
 
 import asyncio
@@ -25,13 +26,12 @@ from b2stream.programs.processor import metrics
 from b2stream.programs.processor.burial import Cause
 from b2stream.programs.processor.ownership import Ownership
 from b2stream.programs.processor.partition import Partition, WaitingClose
+from b2stream.programs.processor.patience import NEWS_S
 
 _log = logging.getLogger(__name__)
 
 MOST_WAITING = 1_000
 """So many closes of unknown keys, 128 KiB each at most, wait at once; further ones become letters at once (I10)."""
-NEWS_S = 10.0
-"""A description that was published before the close is known here so long after it, if Kafka answers."""
 
 
 class Stations(Protocol):

@@ -7,6 +7,8 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_STUCK_PAUSE_S = 300.0
 """A batch that was overtaken is read from the log for each try, and hundreds may wait: they must not burden centre and Kafka."""
 _SPREAD = random.Random()  # noqa: S311  # it spreads pauses, it guards nothing; one for all, seeding asks the system
+NEWS_S = 10.0
+"""A description that was published before the close is known to every processor so long after it, if Kafka answers."""
 OUTAGE_S = 900.0
 """A centre that refused every commit for so long is an outage: nothing becomes a dead letter because of it."""
 
