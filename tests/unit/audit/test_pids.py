@@ -16,7 +16,7 @@ from b2stream.programs.audit.judging import Scope
 from b2stream.programs.audit.pids import judge_pids, read_pids
 from tests.unit.audit.facts import NOW_S, done, whole_archive
 
-PREFIX, SECOND, FORMER = "21.T99999", "21.T88888", "21.T77777"
+PREFIX, SECOND, FORMER, GONE = "21.T99999", "21.T88888", "21.T77777", "21.T66666"
 COPY = "irods://fzj/copy"
 
 
@@ -216,6 +216,27 @@ def test_I13_a_prefix_that_the_server_does_not_serve_any_more_is_one_finding(
     (finding,) = judged(index, service)
     assert named([finding]) == [("unregistered", FORMER)]
     assert "response code 301" in finding.detail
+
+
+@pytest.mark.parametrize("error", [RecordRefused("response code 301"), AccessRefused("response code 400")])
+def test_I13_one_copy_whose_prefix_is_refused_keeps_none_of_the_others_from_being_read(
+    index: Index, service: MemoryHandles, error: Exception
+) -> None:
+    first = min(copies(index, service, FORMER), key=lambda copy: copy.handle.casefold())
+    original = service.read(f"{PREFIX}/{first.handle.partition('/')[2]}")
+    assert original is not None
+    moved = first.handle.replace(FORMER, GONE)
+    values = (replace(each, value=moved) if each.type == REPLICA else each for each in original.values)
+    service.rewrite(replace(original, values=tuple(values)))
+
+    def refuse(call: str, about: str) -> None:
+        if about.startswith(GONE):
+            raise error
+
+    service.before_call = refuse
+    (finding,) = judged(index, service)
+    assert named([finding]) == [("unregistered", GONE)]
+    assert "response code" in finding.detail
 
 
 def test_a_server_that_does_not_let_us_read_is_no_finding(index: Index, service: MemoryHandles) -> None:

@@ -4,7 +4,6 @@ An archive may have several prefixes: the first centre's now, those under which 
 the copies. A PID is for ever, so each batch is judged by the one that its commit event names.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -40,11 +39,23 @@ def read_pids(
         "SELECT DISTINCT substr(pid, 1, instr(pid, '/') - 1) AS prefix FROM committed WHERE pid IS NOT NULL"
     )
     every = dict.fromkeys([*prefixes, *(row["prefix"] for row in announced)])
+    refused: dict[str, str] = {}
+
+    def row(handle: str) -> dict[str, Any] | None:
+        return _row(service, handle)
+
+    def row_of_copy(handle: str) -> dict[str, Any] | None:
+        try:
+            return _row(service, handle)
+        except Stuck as error:  # others are read all the same
+            refused.setdefault(handle.partition("/")[0], error.detail)
+            return None
+
     with ThreadPoolExecutor(_THREADS, "pids") as threads:
 
-        def take(handles: Iterator[str]) -> None:
+        def take(handles: Iterator[str], read: Callable[[str], dict[str, Any] | None] = row) -> None:
             while page := list(islice(handles, _AT_ONCE)):
-                index.put("pid", (row for row in threads.map(lambda handle: _row(service, handle), page) if row))
+                index.put("pid", (row for row in threads.map(read, page) if row))
                 index.keep()
                 progress(len(page))
 
@@ -55,8 +66,8 @@ def read_pids(
                 raise
             except Stuck as error:  # a prefix of former days may be served by somebody else now
                 index.put("unserved", [{"prefix": prefix, "detail": error.detail}])
-        with contextlib.suppress(Stuck):
-            take(iter(_copies_elsewhere(index)))
+        take(iter(_copies_elsewhere(index)), row_of_copy)
+        index.put("unserved", ({"prefix": prefix, "detail": detail} for prefix, detail in refused.items()))
 
 
 def _as_known(handle: str, known: Mapping[str, str]) -> str:
@@ -157,7 +168,9 @@ def _judge_copy(
     suffix = row["id24"]
     expected = f"{scope.second_prefix}/{suffix}" if scope.second_prefix else copy["url"]
     named = record["replica"]
-    has_pid = _is_pid_of(named, suffix) and (_record(index, named) is not None or named == expected)
+    has_pid = _is_pid_of(named, suffix) and (
+        named == expected or named.partition("/")[0] in unserved or _record(index, named) is not None
+    )
     if not has_pid and named != expected:
         detail = f"{REPLICA} is {named or 'missing'}, the verified copy is {expected}"
         yield Finding(Kind.MISREGISTERED, record["handle"], "", row["batch"], detail)
