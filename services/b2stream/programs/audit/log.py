@@ -36,7 +36,10 @@ from b2stream.settings import Settings
 FIXITY_CHECK = "fixity check"
 REPLICATION = "replication"
 QUARANTINE = "quarantine"
+METADATA_MODIFICATION = "metadata modification"
 """Words of PREMIS for what was done to an object."""
+ANNOUNCEMENT = "announcement"
+"""PREMIS has no word for publishing a commit event again."""
 NOT_ITS_OWN = {
     "signature_missing",
     "signature_wrong",
@@ -54,12 +57,16 @@ _SILENT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What a program has not done yet of a topic: messages, and how old the oldest is (seconds; None where nothing waits)."""
+    """What a program has not done yet of a topic: messages, and how old the oldest is (seconds; None where nothing waits).
+
+    `note` says what else could not be seen.
+    """
 
     program: str
     topic: str
     messages: int
     oldest_s: float | None
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -86,6 +93,12 @@ class Log:
             held = self._admin.ranges(self._name(topic), self._partitions)
             self.ends[topic.name] = {partition: each.end for partition, each in held.items()}
             self._starts[topic.name] = {partition: each.start for partition, each in held.items()}
+
+    @property
+    def held(self) -> int:
+        """How many messages all topics hold up to the fixed ends: what `read_into` reads, and what is compacted or marks a transaction."""
+        sides = (self.ends, 1), (self._starts, -1)
+        return sum(sign * offset for side, sign in sides for topic in side.values() for offset in topic.values())
 
     def done(self, group: str, topic: topics.Topic) -> dict[int, int]:
         """How far a group is with each partition; the log's start where it has no offset."""

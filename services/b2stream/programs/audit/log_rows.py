@@ -29,6 +29,11 @@ def aside_of(event: ObjectEvent) -> str:
     return event.detail.removeprefix("moved to ").partition(";")[0]
 
 
+def pid_of(event: ObjectEvent) -> str:
+    """The PID whose record was written, of an event that tells so."""
+    return event.detail.removeprefix("PID record ").partition(": ")[0]
+
+
 def note_day(index: Index, station: str, at_us: int) -> None:
     """Something happened to one of the station's objects on that day, UTC; an instant that no calendar has is passed over."""
     with contextlib.suppress(ValueError, OverflowError, OSError):
