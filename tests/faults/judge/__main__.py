@@ -37,7 +37,7 @@ def main() -> int:
         oracle = Oracle(options.oracle)
         recorder = Recorder(plan.kafka.bootstrap, f"{plan.kafka.community}.measurements", oracle)
         recorder.catch_up()
-        findings = judge(plan, plan.kafka, oracle)
+        findings = judge(plan, plan.kafka, oracle, recorder.events_id())
         for told in recorder.differences():
             findings.add("I1", told)
     except (CannotCheck, CannotRecord) as error:
@@ -47,7 +47,7 @@ def main() -> int:
     return WRONG if findings.found else GOOD
 
 
-def judge(plan: Plan, kafka: Kafka, oracle: Oracle) -> Findings:
+def judge(plan: Plan, kafka: Kafka, oracle: Oracle, events_id: str) -> Findings:
     """All comparisons. Raises CannotCheck."""
     findings = Findings()
     first, second = look(plan, findings)
@@ -64,6 +64,7 @@ def judge(plan: Plan, kafka: Kafka, oracle: Oracle) -> Findings:
             lambda path: b"".join(zone.pieces(path)),
             events.measurements_id(kafka),
             findings,
+            events_id,
         )
     finally:
         zone.close()

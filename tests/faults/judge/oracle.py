@@ -40,11 +40,15 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Look:
-    """The committed offsets of the processor's group, by partition, as they were at the latest at `at_s` (UNIX time)."""
+    """The committed offsets of the processor's group, by partition, as they were at the latest at `at_s` (UNIX time).
+
+    `events_id` names the topics of events as they were then; empty where that is not known.
+    """
 
     at_s: float
     topic_id: str
     committed: dict[int, int]
+    events_id: str = ""
 
 
 class Oracle:
@@ -91,7 +95,7 @@ class Oracle:
     def looks(self) -> list[Look]:
         """All looks, in the order in which they were taken."""
         return [
-            Look(one["at_s"], one["topic_id"], {int(number): offset for number, offset in one["committed"].items()})
+            Look(**(one | {"committed": {int(number): offset for number, offset in one["committed"].items()}}))
             for one in _lines(self._looks)
         ]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicCollection
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 
@@ -14,6 +14,9 @@ from .oracle import Acknowledged, Look, Oracle
 ANSWER_S = 15.0
 READ_S = 120.0
 GROUP = "processor"  # as the settings name the group; the topic's id is added to it
+SETTLING = ("commits", "dead-letters")  # topics of the events that say when a message was done with
+GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}
+"""What the log says that lost, while it is read, what was to be read next."""
 
 
 class CannotRecord(Exception):
@@ -35,6 +38,8 @@ class Recorder:
         topic_id = self.topic_id()
         begin = self._oracle.next_offsets(topic_id)
         fresh = [of(message, topic_id) for message in self._read(begin)]
+        if self.topic_id() != topic_id:
+            raise CannotRecord(f"{self._topic} was made again while it was read")
         self._oracle.keep(fresh)
         return len(fresh)
 
@@ -49,7 +54,7 @@ class Recorder:
 
         Asked by a consumer that joins nothing: librdkafka 2.16.0 ends the process where an admin client asks a broker that just started.
         """
-        topic_id = self.topic_id()
+        topic_id, events_id = self.topic_id(), self.events_id()
         consumer = self._consumer(f"{GROUP}-{topic_id}")
         try:
             partitions = consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic].partitions
@@ -61,15 +66,23 @@ class Recorder:
         finally:
             consumer.close()
         committed = {one.partition: one.offset for one in found if one.offset >= 0}
-        self._oracle.looked(Look(time.time(), topic_id, committed))
+        self._oracle.looked(Look(time.time(), topic_id, committed, events_id))
 
     def topic_id(self) -> str:
         """Kafka's id of the topic as it is now."""
+        return self._ids(self._topic)
+
+    def events_id(self) -> str:
+        """Kafka's ids of the topics of events as they are now: with others the earlier events are gone."""
+        community = self._topic.removesuffix(".measurements")
+        return self._ids(*(f"{community}.{each}" for each in SETTLING))
+
+    def _ids(self, *names: str) -> str:
         try:
-            asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=ANSWER_S)[self._topic]
-            return str(asked.result(timeout=2 * ANSWER_S).topic_id)
+            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=ANSWER_S)
+            return " ".join(str(asked[name].result(timeout=2 * ANSWER_S).topic_id) for name in names)
         except (KafkaException, TimeoutError) as error:
-            raise self._unanswered(self._topic, error) from error
+            raise self._unanswered(" ".join(names), error) from error
 
     def _new_admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 2})
@@ -88,7 +101,7 @@ class Recorder:
             places = []
             for partition in consumer.list_topics(self._topic, timeout=ANSWER_S).topics[self._topic].partitions:
                 start, end = consumer.get_watermark_offsets(Place(self._topic, partition), timeout=ANSWER_S)
-                first = begin.get(partition, start)
+                first = max(begin.get(partition, start), start)  # what retention took before is not to be had
                 if end > first:
                     left[partition] = end
                     places.append(Place(self._topic, partition, first))
@@ -115,9 +128,12 @@ class Recorder:
         deadline = time.monotonic() + READ_S
         while left:
             message = consumer.poll(1.0)
-            if message is None or message.error():
+            error = message.error() if message is not None else None
+            if message is None or error is not None:
+                if error is not None and error.code() in GONE:
+                    raise CannotRecord(f"{self._topic}: {error}")
                 if time.monotonic() > deadline:
-                    told = f": {message.error()}" if message is not None else ""
+                    told = f": {error}" if error is not None else ""
                     raise CannotRecord(f"{self._topic} could not be read to its end within {READ_S:.0f} s{told}")
                 continue
             partition, offset = message.partition() or 0, message.offset() or 0

@@ -27,15 +27,18 @@ def check(
     read: Read,
     topic_id: str,
     findings: Findings,
+    events_id: str = "",
 ) -> None:
-    """All of it. `read` gives the bytes of an object at the first centre; `topic_id` is that of the measurements now."""
+    """All of it. `read` gives the bytes of an object at the first centre; `topic_id` is that of the measurements now, `events_id`
+    names the topics of events as they are now.
+    """
     fates = learn(oracle, decoder, first, said, read)
     check_messages(oracle, fates, first, topic_id, findings)
     for found in (first, second):
         for path in found.batches:
             check_batch(found.batches[path], found, oracle, decoder, fates, read, findings)
     check_announcements(first, said, findings)
-    check_offsets(oracle, fates, topic_id, findings)
+    check_offsets(oracle, fates, topic_id, findings, events_id)
 
 
 def check_messages(oracle: Oracle, fates: Fates, first: Found, topic_id: str, findings: Findings) -> None:
@@ -103,18 +106,19 @@ def check_announcements(first: Found, said: Events, findings: Findings) -> None:
             findings.add("I5", told, **first.file_of(path))
 
 
-def check_offsets(oracle: Oracle, fates: Fates, topic_id: str, findings: Findings) -> None:
-    """I8: at each look nothing before a committed offset was undone. Of a log that is gone the events are gone, too."""
-    settled: dict[int, dict[int, tuple[float, Acknowledged]]] = defaultdict(dict)
+def check_offsets(oracle: Oracle, fates: Fates, topic_id: str, findings: Findings, events_id: str = "") -> None:
+    """I8: at each look nothing before a committed offset was undone, in a log that is gone as well: only where the events
+    are gone, too, nobody knows any more.
+    """
+    settled: dict[tuple[str, int], dict[int, tuple[float, Acknowledged]]] = defaultdict(dict)
     for message in oracle.messages:
-        if message.topic_id == topic_id:
-            settled[message.partition][message.offset] = (fates.passable_s(message), message)
+        settled[message.place[:2]][message.offset] = (fates.passable_s(message), message)
     for look in oracle.looks():
-        if look.topic_id != topic_id:
+        if look.topic_id != topic_id and (not look.events_id or look.events_id != events_id):
             continue
         for partition, committed in look.committed.items():
             findings.count("I8", "committed offsets, each at the time of a look")
-            before = [at for offset, at in settled[partition].items() if offset < committed]
+            before = [at for offset, at in settled[look.topic_id, partition].items() if offset < committed]
             late = [message for at_s, message in before if at_s > look.at_s]
             if late:
                 first = min(late, key=lambda one: one.offset)

@@ -84,8 +84,8 @@ class Log:
         message = Acknowledged(self.topic_id, 0, offset, 0, kind, station, attempt, sequence, sha256, 0, len(value))
         self.messages.append((message, value))
 
-    def findings(self, folder: Path, topic_id: str = TOPIC_ID) -> Findings:
-        """What the judge says of archive and log; `topic_id` is that of the topic now."""
+    def findings(self, folder: Path, topic_id: str = TOPIC_ID, events_id: str = "") -> Findings:
+        """What the judge says of archive and log; `topic_id` is that of the topic now, `events_id` those of the events' topics."""
         oracle = Oracle(folder / "oracle")
         oracle.keep(self.messages)
         for look in self.looks:
@@ -99,7 +99,8 @@ class Log:
         first, second = independent.look(plan, findings)
         independent.hold_against(plan, first, second, self.said, findings)
         read = lambda path: b"".join(zone.pieces(path))  # noqa: E731
-        rules.check(Oracle(folder / "oracle"), Decoder(released), first, second, self.said, read, topic_id, findings)
+        oracle, decoder = Oracle(folder / "oracle"), Decoder(released)
+        rules.check(oracle, decoder, first, second, self.said, read, topic_id, findings, events_id)
         zone.close()
         return findings
 

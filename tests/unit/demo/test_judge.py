@@ -311,6 +311,26 @@ def test_I1_one_letter_of_a_large_dead_batch_settles_the_blocks_that_lie_in_the_
     assert all(one.endswith("[0] 10") for one in named), named
 
 
+@pytest.mark.parametrize("topic_id", [TOPIC_ID, "a new topic"])
+def test_I8_an_offset_sampled_ahead_of_the_archive_is_named_also_where_the_log_is_gone(
+    archive: Archive, log: Log, tmp_path: Path, topic_id: str
+) -> None:
+    drop_batch(archive, log)
+    log.looks.append(Look(log.now_s + 2, TOPIC_ID, {0: 6}, "events"))
+    named = [one for one in log.findings(tmp_path, topic_id, "events").found if one.invariant == "I8"]
+    assert "offset 6 of partition 0 was committed, and 2 messages before it" in named[-1].what
+
+
+@pytest.mark.parametrize("events_id", ["", "the events' topics now"])
+def test_I8_of_a_log_that_is_gone_nothing_is_said_where_the_events_are_gone_too(
+    log: Log, tmp_path: Path, events_id: str
+) -> None:
+    log.said.commits.clear()
+    log.looks.append(Look(log.now_s - 5, TOPIC_ID, {0: 6}, "the events' topics then"))
+    findings = log.findings(tmp_path, "a new topic", events_id)
+    assert not [one for one in findings.found if one.invariant == "I8"]
+
+
 def test_I8_what_someone_accepted_as_lost_may_be_passed_from_then_on_and_is_lost_all_the_same(
     log: Log, tmp_path: Path
 ) -> None:
