@@ -16,7 +16,7 @@ from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Retryable
-from b2stream.programs.audit import walking
+from b2stream.programs.audit import acknowledged, walking
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
@@ -255,3 +255,30 @@ def test_centres_are_read_at_the_same_time_and_one_that_fails_does_not_stop_the_
     assert [next(seen).centre, next(seen).centre] == ["fzj", "fzj"]
     with pytest.raises(Retryable, match="csc is down"):
         next(seen)
+
+
+class Silent(Told):
+    """Kafka that went away: what is published waits."""
+
+    def publish(self, topic: str, partition: int, key: bytes, value: bytes, headers: Headers) -> "Future[Any]":
+        return Future()
+
+
+def silent(stand: Stand, **facts: Any) -> Scrub:
+    walking.list_centre(stand.index, stand.store, 1)
+    stand.index.derive()
+    announcer = Announcer(Silent(), Framing(), "icos", 3)
+    return Scrub(stand.store, oldest_first(stand.index, "csc"), announcer, Pace(1e9, stand.clock), "me@here", **facts)
+
+
+def test_kafka_that_goes_away_in_mid_pass_ends_it_with_a_sentence(stand: Stand) -> None:
+    with pytest.raises(Retryable, match=r"Kafka did not acknowledge the event about .*/a "):
+        list(side_by_side([silent(stand, acknowledged_within_s=0.0)], None, threading.Event()))
+
+
+def test_a_scrub_that_is_to_stop_does_not_wait_for_kafka(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acknowledged, "LAST_S", 0.0)
+    stopping = threading.Event()
+    stand.store.before_call = lambda call, about: stopping.set() if call == "recompute_sha256" else None
+    with pytest.raises(Retryable):
+        list(side_by_side([silent(stand, stopping=stopping, acknowledged_within_s=1e9)], None, stopping))

@@ -125,7 +125,8 @@ def run(
                     continue
                 index.derive()
                 pace, objects = Pace(rate_mb_s * _MB, clock), oldest_first(index, store.centre)
-                scrubs.append(Scrub(store, objects, announcer, pace, _who(), policies_of(settings).label))
+                policy = policies_of(settings).label
+                scrubs.append(Scrub(store, objects, announcer, pace, _who(), policy, stopping=clock.stopping))
             for checked in side_by_side(scrubs, limit, clock.stopping):
                 _count(checked)
                 counting.more("objects", 1)

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
@@ -19,6 +19,7 @@ from b2stream.contracts import topics
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Stuck
 from b2stream.handles.describing import checksum_dates
+from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
 from b2stream.programs.audit.apart import station_of
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import FIXITY_CHECK
@@ -93,9 +94,11 @@ class Scrub:
     who: str
     policy: str | None = None
     now_s: Callable[[], float] = time.time
+    stopping: threading.Event = field(default_factory=threading.Event)
+    acknowledged_within_s: float = WITHIN_S
 
     def run(self) -> Iterator[Checked]:
-        """Every object once. Raises Retryable where nobody answers or the program is stopping."""
+        """Every object once. Raises Retryable where nobody answers, Kafka among them, or the program is stopping."""
         for each in self.objects:
             self.pace.spend(each.size_bytes)
             state = self.store.describe(each.path)
@@ -152,7 +155,8 @@ class Scrub:
             policy=self.policy,
         )
         identity = f"{done.centre}/{done.path}/{FIXITY_CHECK}/{now_us}"
-        self.announcer.publish(topics.EVENTS, event, station, identity, done.path).result()
+        published = self.announcer.publish(topics.EVENTS, event, station, identity, done.path)
+        wait_for(published, done.path, self.acknowledged_within_s, self.stopping)
 
 
 def side_by_side(scrubs: Sequence[Scrub], limit: int | None, stopping: threading.Event) -> Iterator[Checked]:
