@@ -1,4 +1,4 @@
-"""`b2stream sandbox up | status | down`: a deployment that goes on after the command has ended."""
+"""`b2stream sandbox up | status | down | flip-byte`: a deployment that goes on after the command has ended."""
 
 import fcntl
 import json
@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import click
 
-from b2stream.sandbox import probes, programs
-from b2stream.sandbox.deployment import SERVERS, Deployment, Given, stop_recorded
+from b2stream.sandbox import probes, programs, vaults
+from b2stream.sandbox.deployment import CENTRES, SERVERS, Deployment, Given, stop_recorded
 from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.ports import without_password
 from b2stream.sandbox.progress import JarProgress
@@ -118,6 +119,29 @@ def down(directory: Path) -> None:
     with _alone(directory):
         stopped = stop_recorded(directory)
     click.echo("stopped: " + ", ".join(stopped) if stopped else "nothing was running")
+
+
+@sandbox.command("flip-byte")
+@click.argument("what", required=False, metavar="[PATH|PID]")
+@directory_option
+@click.option(
+    "--centre", "role", type=click.Choice(["first", "second"]), default="second", show_default=True, help="Whose vault."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def flip(what: str | None, directory: Path, role: str, as_json: bool) -> None:
+    """Damage a data object as a failing disk does: one bit, in the file, and the catalogue knows nothing of it.
+
+    PATH is below the root of the archive; without one, any data object. `b2stream verify` finds it and `b2stream repair` mends it;
+    the same command again flips the bit back. Exit codes: 0 flipped, 4 not in the vault of a sandbox's own zone.
+    """
+    vault = vaults.own_vault(directory, role)
+    path = vaults.find(vault, what, SystemRandom())
+    position = vaults.flip_byte(vault / path)
+    centre = next(one.name for one in CENTRES if one.role == role)
+    if as_json:
+        click.echo(json.dumps({"path": path, "centre": centre, "byte": position, "file": str(vault / path)}, indent=2))
+    else:
+        click.echo(f"flipped the last bit of byte {position} of {path} at {centre}: {vault / path}")
 
 
 @contextmanager

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, TextIO
 
-from b2stream.batches.identity import id24
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes, programs, signing
 from b2stream.sandbox.demo import auditing, checking, farewell, interruption, sabotage, troubles
+from b2stream.sandbox.demo.example import Example, choose
 from b2stream.sandbox.demo.feeding import NOBODYS_STATION, FedStation, Feed
 from b2stream.sandbox.demo.ledger import Ledger
 from b2stream.sandbox.demo.progress import Progress
@@ -105,11 +106,12 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
         outcome.check = json.loads(verdict.said) if choices.as_json else None
         if not choices.as_json:
             print_line(out, verdict.said)
-        if outcome.good:
-            _audit(deployment, feed, choices, outcome, progress_out)
+        example = _example(deployment) if outcome.good else None
+        if example is not None:
+            _audit(deployment, feed, choices, outcome, example, progress_out)
         outcome.seconds = round(time.monotonic() - began, 1)
         if not choices.as_json:
-            _conclude(deployment, feed, outcome, out, kept=choices.keep)
+            _conclude(deployment, feed, outcome, example, out, kept=choices.keep)
         finished = True
         return outcome
     finally:
@@ -219,7 +221,9 @@ def _wait_until_registered(stage: Stage) -> None:
         raise NotDrained(f"the registrar: nothing moved for {STALLED_S:.0f} s, {left} events are left")
 
 
-def _audit(deployment: Deployment, feed: Feed, choices: Choices, outcome: Outcome, out: TextIO) -> None:
+def _audit(
+    deployment: Deployment, feed: Feed, choices: Choices, outcome: Outcome, example: Example, out: TextIO
+) -> None:
     """b2stream's own word, after the independent check; with amnesia, after Kafka has forgotten everything."""
 
     def say(line: str) -> None:
@@ -237,21 +241,21 @@ def _audit(deployment: Deployment, feed: Feed, choices: Choices, outcome: Outcom
         return
     if choices.amnesia:
         auditing.forget_everything(deployment, prepare, say)
-    example, pid = _example(deployment)
-    outcome.good = auditing.audit_and_verify(deployment, pid or example, say)
+    say(f"{example.path}: the one of {_number(example.among, 'data object')} that chance chose to be verified\n")
+    outcome.good = auditing.audit_and_verify(deployment, example.name, say)
 
 
-def _example(deployment: Deployment) -> tuple[str, str]:
-    """The path of the largest data object, and its PID where there are PIDs."""
-    seen = json.loads((deployment.directory / checking.SEEN_FILE).read_text(encoding="utf-8"))
-    sizes = {path: size_bytes for path, (_, size_bytes, _) in seen["first"].items() if not path.endswith(".json")}
-    example = max(sizes, key=lambda path: sizes[path])
+def _example(deployment: Deployment) -> Example:
+    """Any of the data objects that the check saw."""
+    seen = json.loads((deployment.directory / checking.SEEN_FILE).read_text(encoding="utf-8"))["first"]
     prefix = load(deployment.settings_file, environment={}).settings.first.prefix
-    return example, f"{prefix}/{id24(seen['first'][example][2])}" if deployment.addresses["handle"] else ""
+    return choose(seen, prefix if deployment.addresses["handle"] else "", SystemRandom())
 
 
-def _conclude(deployment: Deployment, feed: Feed, outcome: Outcome, out: TextIO, *, kept: bool) -> None:
-    if not outcome.good:
+def _conclude(
+    deployment: Deployment, feed: Feed, outcome: Outcome, example: Example | None, out: TextIO, *, kept: bool
+) -> None:
+    if example is None or not outcome.good:
         print_line(
             out,
             f"FAILED after {outcome.seconds:.0f} s: not everything is as it must be; each finding above names its place.",
@@ -267,7 +271,8 @@ def _conclude(deployment: Deployment, feed: Feed, outcome: Outcome, out: TextIO,
     objects = ", ".join(f"{len(seen[centre.role])} at {centre.name}" for centre in CENTRES)
     again = "; nothing was sent or copied a second time" if feed.new == 0 else ""
     print_line(out, f"Objects, data and manifests: {objects}{again}.\n")
-    example, pid = _example(deployment)
-    if pid:
-        print_line(out, f"{pid} leads to {example} at {CENTRES[0].name}, as every other PID does to its own.\n")
-    print_line(out, "\n".join(farewell.lines(deployment, feed.stations, example, pid, kept=kept)))
+    if example.pid:
+        print_line(
+            out, f"{example.pid} leads to {example.path} at {CENTRES[0].name}, as every other PID does to its own.\n"
+        )
+    print_line(out, "\n".join(farewell.lines(deployment, feed.stations, example, kept=kept)))
