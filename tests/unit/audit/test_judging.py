@@ -157,6 +157,16 @@ def test_I13_a_manifest_without_a_commit_event_is_unannounced_and_its_objects_ar
     assert kinds(judged(index)) == [("unannounced", path_of(1) + ".manifest.json", "csc")]
 
 
+def test_a_manifest_whose_close_a_processor_has_still_before_it_is_lag_however_old_it_is() -> None:
+    index = whole_archive(2)
+    index.run("DELETE FROM committed WHERE number = 1")
+    index.put("close", [{**CLOSE, "offset": 9, "data_path": path_of(1)}])
+    done(index, "processor", 9)
+    assert judged(index) == [], "it died before it announced, and is not back yet"
+    done(index, "processor", 10)
+    assert kinds(judged(index)) == [("unannounced", path_of(1) + ".manifest.json", "csc")]
+
+
 def test_a_data_object_of_a_known_close_is_uncommitted_and_of_an_unknown_one_extra() -> None:
     index = whole_archive(1)
     for name in ("known", "unknown", "young"):

@@ -1,13 +1,15 @@
 """Commit events from manifests: only of what verifies, and only of what its station signed."""
 
 import hashlib
+import json
 
 import pytest
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.placing import Writer
 from b2stream.batches.examining import Examination
-from b2stream.batches.manifest import InLog, build_manifest, paths_of
+from b2stream.batches.manifest import InLog, build_manifest, paths_of, read_manifest
+from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed, BatchCommitted
 from b2stream.errors import AccessRefused
@@ -38,10 +40,19 @@ def store() -> MemoryStore:
     return made
 
 
-def announced(store: MemoryStore, check: SignatureCheck) -> tuple[list[BatchCommitted], list[Announced]]:
+def announced(
+    store: MemoryStore, check: SignatureCheck, second: MemoryStore | None = None
+) -> tuple[list[BatchCommitted], list[Announced]]:
     told = Told()
     found = list(
-        reannounce(store, Announcer(told, Framing(), "icos", 3), policy="p", copies=one_copy, check_signature=check)
+        reannounce(
+            store,
+            Announcer(told, Framing(), "icos", 3),
+            second=second,
+            policy="p",
+            copies=one_copy,
+            check_signature=check,
+        )
     )
     return [BatchCommitted.from_framed(Framing().unframe(value)) for value in told.values], found
 
@@ -80,3 +91,36 @@ def test_I11_one_object_that_the_centre_refuses_does_not_stop_the_others(store: 
     events, found = announced(store, anything)
     assert len(events) == 1
     assert len([each for each in found if each.trouble]) == 1
+
+
+def altered(manifest: bytes) -> bytes:
+    """The same close and signature; of the rest, which nobody signs, something else."""
+    document = json.loads(manifest)
+    document["log"]["close_offset"] += 1
+    return canonical_json(document)
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_I9_where_the_centres_manifests_differ_neither_is_announced_and_the_batch_is_named(
+    store: MemoryStore, which: str
+) -> None:
+    second = MemoryStore("fzj")
+    for state in list(store.list()):
+        second.put(state.path, store.content(state.path))
+    path = next(state.path for state in store.list() if state.path.endswith(".json"))
+    right = store.content(path)
+    (store if which == "first" else second).put(path, altered(right))
+    events, found = announced(store, anything, second)
+    batch = read_manifest(right).batch
+    assert [event.manifest_path for event in events] != [path]
+    assert len(events) == 1
+    ((named, trouble),) = [(each.batch, each.trouble) for each in found if each.trouble]
+    assert named == batch
+    assert batch in trouble
+    assert "neither is announced" in trouble
+
+
+def test_I12_a_batch_whose_second_copy_is_not_there_yet_is_announced(store: MemoryStore) -> None:
+    events, found = announced(store, anything, MemoryStore("fzj"))
+    assert len(events) == 2
+    assert not [each.trouble for each in found if each.trouble]

@@ -160,10 +160,12 @@ def found_by_scrub(index: Index, scope: Scope) -> Iterator[Finding]:
 
 
 def unannounced(index: Index, scope: Scope) -> Iterator[Finding]:
-    """A manifest is in place, and no commit event names it or its batch."""
+    """A manifest is in place, no commit event names it or its batch, and no processor has its close still before it."""
     query = (
         "SELECT m.*, o.centre FROM manifest m JOIN object o ON o.path = m.path AND o.centre = :first "
-        "WHERE m.trouble IS NULL AND m.path NOT IN (SELECT manifest_path FROM committed) AND o.modified_s < :settled_s"
+        "WHERE m.trouble IS NULL AND m.path NOT IN (SELECT manifest_path FROM committed) AND o.modified_s < :settled_s "
+        "AND NOT EXISTS (SELECT 1 FROM close c JOIN done d ON d.program = 'processor' AND d.partition = c.partition "
+        "WHERE c.data_path = m.data_path AND c.offset >= d.next_offset)"
     )
     for row in index.rows(query, first=scope.first, settled_s=scope.settled_us / 1e6):
         detail = "no commit event names it: `b2stream reannounce`"

@@ -110,6 +110,8 @@ def _acts_for(index: Index, finding: Finding, centres: list[str]) -> Iterator[Ac
         yield _announce(index, finding.batch, centres[0], "the replicator copies what is announced")
     elif finding.kind is Kind.UNANNOUNCED and _is_forged(index, finding.path):
         yield "its station did not sign it: nobody announces it"
+    elif finding.kind is Kind.UNANNOUNCED and _is_disputed(index, finding.path):
+        yield "the centres' manifests differ, and no commit event says which is right: nobody announces it"
     elif finding.kind is Kind.UNANNOUNCED:
         yield Act(ANNOUNCE, centres[0], finding.path, finding.batch, why="no commit event names it")
     elif finding.kind in (Kind.UNREGISTERED, Kind.MISREGISTERED):
@@ -152,6 +154,11 @@ def _copy(index: Index, finding: Finding, path: str, centres: list[str]) -> Act 
 def _is_forged(index: Index, manifest_path: str) -> bool:
     query = "SELECT 1 FROM manifest WHERE path = :path AND forged IS NOT NULL"
     return index.one(query, path=manifest_path) is not None
+
+
+def _is_disputed(index: Index, manifest_path: str) -> bool:
+    query = "SELECT 1 FROM object one JOIN object other ON other.path = one.path WHERE one.path = :path "
+    return index.one(query + "AND one.sha256 IS NOT other.sha256", path=manifest_path) is not None
 
 
 def _announce(index: Index, batch: str, first: str, why: str) -> Act | str:

@@ -29,8 +29,9 @@ from b2stream.settings import Settings, load
 def command(file: str | None, station: str, everything: bool, as_json: bool) -> None:
     """Make commit events again from the manifests at the first centre: after the log was lost, or where one is missing.
 
-    A batch that does not verify is not announced, but named. Exit codes: 0 all is announced, 1 something does not verify,
-    3 Kafka or the centre does not answer, or refuses the credentials, 4 wrong configuration.
+    A batch that does not verify, or of which the second centre has another manifest, is not announced, but named. Exit codes: 0 all is
+    announced, 1 something does not verify or differs, 3 Kafka or a centre does not answer, or refuses the credentials, 4 wrong
+    configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
@@ -48,7 +49,7 @@ def command(file: str | None, station: str, everything: bool, as_json: bool) -> 
 def run(settings: Settings, station: str = "", everything: bool = False) -> tuple[int, dict[str, str]]:
     """Announce; how many were, and why others were not, by path. Raises Retryable, ConfigurationError."""
     framing, policies = framing_from(settings), policies_of(settings)
-    first = open_centres(settings)[0]
+    stores = open_centres(settings)
     producer = Producer(settings.kafka, "b2stream-reannounce")
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
     announced, troubles = 0, {}
@@ -56,8 +57,9 @@ def run(settings: Settings, station: str = "", everything: bool = False) -> tupl
         is_wanted = _without_event(settings, index) if not everything else lambda path: True
         try:
             found = reannounce(
-                first,
+                stores[0],
                 announcer,
+                second=stores[1] if len(stores) > 1 else None,
                 prefix=settings.first.prefix,
                 policy=policies.label,
                 copies=policies.copies,
@@ -73,7 +75,8 @@ def run(settings: Settings, station: str = "", everything: bool = False) -> tupl
                     announced += 1
         finally:
             producer.close()
-            first.close()
+            for store in stores:
+                store.close()
     return announced, troubles
 
 

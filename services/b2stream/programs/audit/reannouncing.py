@@ -1,7 +1,8 @@
 """Commit events made again from the manifests: for a log that was lost, and for a manifest whose event never came.
 
-Only what verifies at the first centre is announced (I5). Consumers recognise a repeat by the state that they find, so announcing
-what was announced before changes nothing.
+Only what verifies at the first centre is announced (I5), and only where the second centre, if it has the manifest at all, has the same
+one: after the log was lost the first announcement decides what is right, and not everything in a manifest is signed. Consumers
+recognise a repeat by the state that they find, so announcing what was announced before changes nothing.
 """
 
 import time
@@ -74,6 +75,7 @@ def reannounce(
     store: ObjectStore,
     announcer: Announcer,
     *,
+    second: ObjectStore | None = None,
     prefix: str = "",
     policy: str | None = None,
     copies: Copies = lambda station, series: None,
@@ -82,7 +84,8 @@ def reannounce(
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
     now_s: Callable[[], float] = time.time,
 ) -> Iterator[Announced]:
-    """Announce each batch below `folder` whose manifest and data object verify at the first centre.
+    """Announce each batch below `folder` whose manifest and data object verify at the first centre, which is `store`, unless the
+    second centre has another manifest in its place.
 
     In order of series and number as far as one page of the listing goes; memory is bounded. Raises Retryable, Fatal.
     """
@@ -93,7 +96,10 @@ def reannounce(
             now_us = int(now_s() * 1e6)
             found = list(
                 threads.map(
-                    lambda path, at_us=now_us: _event(store, path, prefix, at_us, policy, copies, check_signature), page
+                    lambda path, at_us=now_us: _event(
+                        store, second, path, prefix, at_us, policy, copies, check_signature
+                    ),
+                    page,
                 )
             )
             events = [event for event in found if isinstance(event, BatchCommitted)]
@@ -107,6 +113,7 @@ def reannounce(
 
 def _event(
     store: ObjectStore,
+    second: ObjectStore | None,
     manifest_path: str,
     prefix: str,
     now_us: int,
@@ -136,8 +143,19 @@ def _event(
                 raise MissingObject(placed.path)
             if not state.is_exactly(placed.size_bytes, placed.sha256):
                 raise DamagedObject(f"{placed.path} is not what its manifest says")
+        if second is not None and (trouble := _difference(store, second, pair.manifest)) is not None:
+            return Announced(manifest_path, manifest.batch, f"batch {manifest.batch}: {trouble}")
     except Stuck as error:
         return Announced(manifest_path, trouble=str(error))
     return commit_event(
         manifest, pair, store, prefix, now_us, software(NAME), policy, copies(close.station, close.series)
     )
+
+
+def _difference(first: ObjectStore, second: ObjectStore, manifest: PlacedObject) -> str | None:
+    """How the second centre's manifest differs from the first's; None where it does not, or is not there."""
+    other = second.describe(manifest.path)
+    if other is None or other.is_exactly(manifest.size_bytes, manifest.sha256):
+        return None
+    there = f"{second.centre} {other.sha256 or 'none'}, {other.status.value}"
+    return f"the centres' manifests differ (SHA-256: {first.centre} {manifest.sha256}; {there}); neither is announced"
