@@ -28,7 +28,7 @@ _COMMANDS = {
     "repair": ("b2stream.programs.audit.repair_cli:repair", "Plan and do what mends the findings of an audit."),
     "registrar": ("b2stream.programs.registrar.cli:registrar", "Register PIDs, and describe objects by attributes."),
     "replicator": ("b2stream.programs.replicator.cli:replicator", "Copy committed batches to the second centre."),
-    "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down."),
+    "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down, flip-byte."),
     "station": ("b2stream.commands.station:station", "Make keys for stations, and publish who may sign for them."),
     "scrub": (
         "b2stream.programs.audit.scrub_cli:scrub",

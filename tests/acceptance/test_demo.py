@@ -41,6 +41,7 @@ def test_simulated_stations_arrive_whole_through_two_troubles_and_I12_again_with
     assert "4 commit events published" in demo.said()
     assert "✓ nothing is missing, extra, altered or broken" in demo.said()
     assert demo.said().count("signed by the station (key") == 2, "one data object is verified at both centres"
+    assert "the one of 4 data objects that chance chose to be verified" in demo.said()
     assert said["good"] is True
     assert said["check"]["findings"] == []
     assert said["files"] == said["new_files"] == 4
