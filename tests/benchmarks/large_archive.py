@@ -96,6 +96,7 @@ class LargeLog:
     """The commit and replica events of those batches."""
 
     batches: Batches
+    held = 0
 
     def fix_ends(self) -> None:
         """Nothing comes later."""

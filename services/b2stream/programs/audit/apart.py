@@ -141,7 +141,7 @@ def trouble_of(path: str, content: bytes, batch_of: Callable[[str], Any]) -> str
     return None
 
 
-def read_days(index: Index, stores: list[ObjectStore], progress: Progress = lambda _: None) -> None:
+def read_days(index: Index, stores: list[ObjectStore], progress: Progress = lambda *_: None) -> None:
     """Read each day's document that is new, changed or was wrong, at the first centre that can, and compare it with the log."""
     query = "SELECT DISTINCT path FROM object o WHERE substr(path, 1, length(:days)) = :days AND status = 'good' "
     query += "AND NOT EXISTS (SELECT 1 FROM day d WHERE d.path = o.path AND d.sha256 = o.sha256 AND d.trouble IS NULL)"
@@ -159,7 +159,7 @@ def read_days(index: Index, stores: list[ObjectStore], progress: Progress = lamb
                 index.put("day", [{"path": path, "sha256": sha256, "centre": centre, "trouble": trouble}])
             else:
                 note_recomputed(index, centre, path, sha256, len(content))
-            progress(1)
+            progress(1, len(todo))
     index.run("DELETE FROM day WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.path = day.path)")
     index.keep()
 

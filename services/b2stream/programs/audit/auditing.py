@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from b2stream.archive.store import ObjectStore
@@ -23,8 +24,8 @@ from b2stream.settings import Settings
 
 GRACE_S = 900.0
 
-Tell = Callable[[str, int], None]
-"""(what is being done, how many more are done)."""
+Tell = Callable[[str, int, int | None], None]
+"""(what is being done, how many more are done, how many there are in all; None where nobody knows)."""
 
 
 def _nothing_to_check(close: BatchClosed, closed_at_us: int) -> str | None:
@@ -106,17 +107,15 @@ class Auditor:
         )
         self._log.fix_ends()
         lag = self._note_progress()
-        self._log.read_into(self._index, lambda count: self._tell("messages", count))
+        held = self._log.held
+        self._log.read_into(self._index, lambda count: self._tell("messages", count, held))
+        lag += self._note_promised()
         for store in self._stores:
-            walking.list_centre(
-                self._index, store, self._walk, self._plan.folder, lambda count: self._tell("objects", count)
-            )
+            walking.list_centre(self._index, store, self._walk, self._plan.folder, self._listing())
         self._read_manifests()
         self._read_pids()
         if self._plan.recompute:
-            walking.recompute(
-                self._index, self._stores, lambda count: self._tell("recomputed", count), self._plan.now_s
-            )
+            walking.recompute(self._index, self._stores, partial(self._tell, "recomputed"), self._plan.now_s)
         suspects = self._judge()
         findings = self._second_look(suspects) if suspects else []
         series = list(follow_chains(self._index, [store.centre for store in self._stores]))
@@ -138,35 +137,58 @@ class Auditor:
 
     def _note_progress(self) -> list[Lag]:
         """How far the programs are: what lies behind is theirs to have done."""
-        lags = []
         responsible = [
             ("processor", topics.MEASUREMENTS, self._settings.processor.group),
             ("replicator", topics.COMMITS, self._settings.replicator.group),
         ]
         if self._plan.handles is not None:
-            group = self._settings.registrar.group
-            responsible += [("registrar", topics.COMMITS, group), ("registrar of copies", topics.REPLICAS, group)]
-        for program, topic, group in responsible:
-            done = self._log.done(group, topic)
-            rows = ({"program": program, "partition": number, "next_offset": at} for number, at in done.items())
-            self._index.put("done", rows)
-            lags.append(self._log.lag(program, topic, done))
-        return lags
+            responsible += self._registrar()
+        return [self._note_done(*each) for each in responsible]
 
-    def _read_manifests(self) -> None:
+    def _registrar(self) -> list[tuple[str, topics.Topic, str]]:
+        group = self._settings.registrar.group
+        return [("registrar", topics.COMMITS, group), ("registrar of copies", topics.REPLICAS, group)]
+
+    def _note_done(self, program: str, topic: topics.Topic, group: str) -> Lag:
+        done = self._log.done(group, topic)
+        rows = ({"program": program, "partition": number, "next_offset": at} for number, at in done.items())
+        self._index.put("done", rows)
+        return self._log.lag(program, topic, done)
+
+    def _note_promised(self) -> list[Lag]:
+        """How far the registrar is, where PIDs were promised and no Handle server is named that could be asked."""
+        promised = self._settings.first.prefix or self._index.one("SELECT 1 FROM committed WHERE pid IS NOT NULL")
+        if self._plan.handles is not None or not promised:
+            return []
+        note = "handle.url is not set: no PID record was looked at"
+        return [replace(self._note_done(*each), note=note) for each in self._registrar()]
+
+    def _listing(self) -> walking.Progress:
+        """As many objects as the log promises: a data object and a manifest of each batch at each centre."""
+        station = self._plan.folder.partition("/")[0]
+        found = self._index.one("SELECT count(*) AS n FROM committed WHERE :station IN ('', station)", station=station)
+        expected = 2 * len(self._stores) * int(found["n"]) if found else 0
+        return lambda count, _: self._tell("objects", count, expected)
+
+    def _read_manifests(self, again: str = "") -> None:
         walking.read_manifests(
             self._index,
             self._stores,
             self._check_signature,
-            lambda count: self._tell("manifests", count),
+            partial(self._tell, f"manifests{again}"),
             self._plan.now_s,
         )
-        read_days(self._index, self._stores, lambda count: self._tell("days of provenance", count))
+        read_days(self._index, self._stores, partial(self._tell, f"days of provenance{again}"))
 
-    def _read_pids(self) -> None:
+    def _read_pids(self, again: str = "") -> None:
         if self._plan.handles is not None:
             prefixes = self._settings.first.prefix, self._settings.second.prefix
-            read_pids(self._index, self._plan.handles, prefixes, lambda count: self._tell("PID records", count))
+            query = (
+                "SELECT (SELECT count(DISTINCT id24) FROM committed) + :copies * (SELECT count(*) FROM replicated) AS n"
+            )
+            found = self._index.one(query, copies=int(bool(prefixes[1])))
+            expected, name = (int(found["n"]) if found else 0), f"PID records{again}"
+            read_pids(self._index, self._plan.handles, prefixes, lambda count: self._tell(name, count, expected))
 
     def _judge(self) -> list[Finding]:
         self._index.derive()
@@ -189,9 +211,10 @@ class Auditor:
 
     def _second_look(self, suspects: list[Finding]) -> list[Finding]:
         """Ask the centres and the log once more; what is still wrong is a finding."""
-        for path in sorted({path for finding in suspects for path in _paths_of(self._index, finding)}):
+        paths = sorted({path for finding in suspects for path in _paths_of(self._index, finding)})
+        for path in paths:
             walking.look_again(self._index, self._stores, path, self._walk)
-            self._tell("second looks", 1)
+            self._tell("second looks", 1, len(paths))
         for finding in suspects:
             if finding.kind in OF_BYTES:
                 walking.forget_recomputed(self._index, finding.centre, finding.path)
@@ -203,8 +226,8 @@ class Auditor:
                 self._check_signature = self._plan.check_of_now()
         self._log.fix_ends()
         self._log.read_into(self._index)
-        self._read_manifests()
-        self._read_pids()
+        self._read_manifests(" again")
+        self._read_pids(" again")
         first_time = {finding.key for finding in suspects}
         return [finding for finding in self._judge() if finding.key in first_time]
 

@@ -22,7 +22,7 @@ def lines(report: Report) -> Iterator[str]:
     for finding in report.findings:
         yield f"✗ {finding.line()}"
     for lag in report.lag:
-        if lag.messages:
+        if lag.messages or lag.note:
             yield _waiting(lag)
     if report.unproven_before_us is not None:
         yield f"  what was sent before {iso_utc(report.unproven_before_us)} is unproven: the log no longer held it"
@@ -35,7 +35,8 @@ def lines(report: Report) -> Iterator[str]:
 
 def _waiting(lag: Lag) -> str:
     age = "" if lag.oldest_s is None else f", the oldest {lag.oldest_s:.0f} s old"
-    return f"  the {lag.program} has {lag.messages} messages of {lag.topic} still to do{age}"
+    note = f"; {lag.note}" if lag.note else ""
+    return f"  the {lag.program} has {lag.messages} messages of {lag.topic} still to do{age}{note}"
 
 
 def _series(report: Report) -> Iterator[str]:

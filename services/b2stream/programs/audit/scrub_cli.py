@@ -127,9 +127,10 @@ def run(
                 pace, objects = Pace(rate_mb_s * _MB, clock), oldest_first(index, store.centre)
                 policy = policies_of(settings).label
                 scrubs.append(Scrub(store, objects, announcer, pace, _who(), policy, stopping=clock.stopping))
+            total = sum(len(scrub.objects[:limit]) for scrub in scrubs)
             for checked in side_by_side(scrubs, limit, clock.stopping):
                 _count(checked)
-                counting.more("objects", 1)
+                counting.more("objects", 1, total)
                 health.beat()
                 yield checked
             if unlisted:

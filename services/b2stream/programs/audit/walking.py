@@ -20,14 +20,14 @@ LARGEST_MANIFEST_BYTES = 64 << 20
 _AT_ONCE = 256
 _RECOMPUTED_AT_ONCE = 32  # what a kill loses: objects may be large
 
-Progress = Callable[[int], None]
-"""Called with how many objects were done since the last call."""
+Progress = Callable[[int, int | None], None]
+"""Called with how many were done since the last call, and how many there are in all (None where nobody knows)."""
 SignatureCheck = Callable[[BatchClosed, int], str | None]
 """(close, append time of the close in µs) -> why its signature does not hold, None where it does or none is needed."""
 
 
 def list_centre(
-    index: Index, store: ObjectStore, walk: int, folder: str = "", progress: Progress = lambda _: None
+    index: Index, store: ObjectStore, walk: int, folder: str = "", progress: Progress = lambda *_: None
 ) -> None:
     """Write down every object of a centre, below `folder` and what lies apart for it. What an earlier walk saw and this one did not
     is forgotten.
@@ -42,7 +42,7 @@ def list_centre(
                 index.put("quarantined", [aside])
             else:
                 note(index, store.centre, state, walk)
-        progress(len(page))
+        progress(len(page), None)
     index.run("DELETE FROM object WHERE centre = :centre AND walk <> :walk", centre=store.centre, walk=walk)
     index.run("DELETE FROM staged WHERE centre = :centre", centre=store.centre)
     staged = ({"centre": store.centre, "name": it.path, "modified_s": it.modified_s} for it in store.list_staged())
@@ -83,7 +83,7 @@ def read_manifests(
     index: Index,
     stores: list[ObjectStore],
     check_signature: SignatureCheck,
-    progress: Progress = lambda _: None,
+    progress: Progress = lambda *_: None,
     now_s: Callable[[], float] = time.time,
 ) -> None:
     """Read each manifest that is new or changed: at the first centre that has the committed one, else the first that has any."""
@@ -94,14 +94,15 @@ def read_manifests(
         "AND NOT EXISTS (SELECT 1 FROM manifest m JOIN object o ON o.path = m.path "
         "WHERE m.path = object.path AND m.sha256 = o.sha256)"
     )
-    todo = iter([tuple(row) for row in index.rows(query, length=suffix_length, suffix=MANIFEST_SUFFIX)])
+    every = [tuple(row) for row in index.rows(query, length=suffix_length, suffix=MANIFEST_SUFFIX)]
+    todo = iter(every)
     with ThreadPoolExecutor(4, "manifests") as threads:
         while page := list(islice(todo, _AT_ONCE)):
             judged = {"judged_at_s": now_s()}
             rows = threads.map(lambda it: _manifest_row(stores, it[0], it[1], check_signature), page)
             index.put("manifest", (row | judged for row in rows))
             index.keep()
-            progress(len(page))
+            progress(len(page), len(every))
     index.run("DELETE FROM manifest WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.path = manifest.path)")
 
 
@@ -187,14 +188,14 @@ def forget_forged(index: Index) -> None:
 def recompute(
     index: Index,
     stores: list[ObjectStore],
-    progress: Progress = lambda _: None,
+    progress: Progress = lambda *_: None,
     now_s: Callable[[], float] = time.time,
 ) -> None:
     """Let each centre read again what it stores, but for what `resuming` took over from an audit that was stopped."""
+    query = "SELECT path, sha256 FROM object WHERE centre = :centre AND status = 'good' AND recomputed_sha256 IS NULL"
+    counting = f"SELECT count(*) AS n FROM ({query})"  # noqa: S608
+    total = sum(int(row["n"]) for store in stores for row in index.rows(counting, centre=store.centre))
     for store in stores:
-        query = (
-            "SELECT path, sha256 FROM object WHERE centre = :centre AND status = 'good' AND recomputed_sha256 IS NULL"
-        )
         todo = iter([tuple(row) for row in index.rows(query, centre=store.centre)])
         with ThreadPoolExecutor(4, "recomputing") as threads:
             while page := list(islice(todo, _RECOMPUTED_AT_ONCE)):
@@ -203,7 +204,7 @@ def recompute(
                 for (path, _), (sha256, size_bytes) in zip(page, answers, strict=True):
                     note_recomputed(index, store.centre, path, sha256, size_bytes, at_s)
                 index.keep()
-                progress(len(page))
+                progress(len(page), total)
 
 
 def _recomputed(store: ObjectStore, path: str, registered_sha256: str | None) -> tuple[str, int | None]:
