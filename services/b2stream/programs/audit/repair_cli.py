@@ -3,6 +3,7 @@
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from b2stream.archive.waiting import StoppableClock
-from b2stream.errors import ConfigurationError, Stuck
+from b2stream.errors import B2streamError, ConfigurationError, Stuck
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.policies import policies_of
@@ -23,7 +24,7 @@ from b2stream.programs.audit.origins import deployed_check
 from b2stream.programs.audit.planning import REGISTER, Act, RepairPlan, plan_repair
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.registered import Registered
-from b2stream.programs.audit.repairing import Done, Repair
+from b2stream.programs.audit.repairing import Done, Registration, Repair
 from b2stream.programs.audit.subjects import NotFound, events_of, find_subject
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.untold import Told
@@ -79,9 +80,8 @@ def repair(
             _print_plan(plan, plan_file, as_json)
             sys.exit(EXIT_FINDING if plan.left else 0)
         assert apply_file is not None
-        done = apply(settings, _read(apply_file))
-    _print_done(done, as_json)
-    sys.exit(EXIT_FINDING if any(each.trouble for each in done) else 0)
+        trouble_count = _apply_and_print(settings, _read(apply_file), as_json)
+    sys.exit(EXIT_FINDING if trouble_count else 0)
 
 
 def make_plan(settings: Settings, plan: Plan, only: set[tuple[str, str, str]] | None = None) -> RepairPlan:
@@ -95,8 +95,8 @@ def make_plan(settings: Settings, plan: Plan, only: set[tuple[str, str, str]] | 
         return replace(plan_repair(index, findings, report.centres), made_at_us=int(report.started_s * 1e6))
 
 
-def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
-    """Do what a plan says; each outcome is printed as it comes. Raises Retryable, Fatal."""
+def apply(settings: Settings, plan: RepairPlan, show: Callable[[Done], object] = lambda done: None) -> list[Done]:
+    """Do what a plan says; `show` is given each outcome as it comes. Raises Retryable, Fatal."""
     stores = {store.centre: store for store in open_centres(settings)}
     strange = {act.centre for act in plan.acts} - set(stores)
     if strange:
@@ -115,11 +115,12 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
     pids = [act.path for act in plan.acts if act.act == REGISTER]
     behind = events_of(pids, log_now()) if pids and registered is not None else {}
 
-    def register(act: Act) -> str:
+    def register(act: Act) -> Registration:
         assert registered is not None
         if act.path not in behind:
             raise Stuck(f"no commit event stands behind {act.path}")
-        return registered.rewrite(act.path, *behind[act.path])
+        commit, replica = behind[act.path]
+        return Registration(registered.rewrite(act.path, commit, replica), commit)
 
     def told() -> Told:
         return Told.by(log_now().object_events())
@@ -143,7 +144,11 @@ def apply(settings: Settings, plan: RepairPlan) -> list[Done]:
         batch_of=batch_of,
     )
     try:
-        return list(repair.apply(plan))
+        outcomes = []
+        for done in repair.apply(plan):
+            outcomes.append(done)
+            show(done)
+        return outcomes
     finally:
         producer.close()
         for store in stores.values():
@@ -178,15 +183,33 @@ def _print_plan(plan: RepairPlan, file: Path, as_json: bool) -> None:
     click.echo(f"{_acts(len(plan.acts))} planned; `b2stream repair --apply {file}` carries the plan out")
 
 
-def _print_done(done: list[Done], as_json: bool) -> None:
+def _apply_and_print(settings: Settings, plan: RepairPlan, as_json: bool) -> int:
+    """Print each outcome as it comes, or all of them as JSON, also where somebody does not answer any more; how many had a trouble."""
+    done: list[Done] = []
+
+    def show(each: Done) -> None:
+        done.append(each)
+        if not as_json:
+            click.echo(each.line())
+
+    try:
+        apply(settings, plan, show)
+    except B2streamError:
+        if done:
+            _print_done(done, as_json, is_whole=False)
+        raise
+    _print_done(done, as_json, is_whole=True)
+    return sum(bool(each.trouble) for each in done)
+
+
+def _print_done(done: list[Done], as_json: bool, *, is_whole: bool) -> None:
     if as_json:
         rows = [{"act": each.act.act, "path": each.act.path, "centre": each.act.centre} for each in done]
         outcomes = [{"outcome": each.outcome, "trouble": each.trouble} for each in done]
         click.echo(json.dumps([row | outcome for row, outcome in zip(rows, outcomes, strict=True)], indent=2))
         return
-    for each in done:
-        click.echo(each.line())
-    click.echo(f"{sum(not each.trouble for each in done)} of {_acts(len(done))} done")
+    rest = "" if is_whole else ", and the plan is not finished: apply it again"
+    click.echo(f"{sum(not each.trouble for each in done)} of {_acts(len(done))} done{rest}")
 
 
 def _acts(count: int) -> str:

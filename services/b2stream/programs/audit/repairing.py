@@ -9,21 +9,24 @@ import hashlib
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from b2stream import __version__
 from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import QUARANTINE, ObjectStore, Placement
 from b2stream.archive.waiting import Clock
 from b2stream.contracts import topics
-from b2stream.contracts.records import ObjectEvent
+from b2stream.contracts.records import BatchCommitted, ObjectEvent
 from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
+from b2stream.programs.audit.apart import station_of
+from b2stream.programs.audit.log import ANNOUNCEMENT, METADATA_MODIFICATION
 from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, TELL, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announcer, Copies, reannounce
 from b2stream.programs.audit.untold import Told, untold
 from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.software import software
 
-SOFTWARE = f"b2stream-repair {__version__}"
+NAME = "b2stream-repair"
 _RIGHT = "it is right already"
 
 
@@ -40,6 +43,14 @@ class Done:
         return f"{'✗' if self.trouble else '✓'} {self.outcome or 'not done'}: {self.act.line()} {self.trouble}".rstrip()
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How the writing of a PID record ended, and the commit event of the data object that it is about."""
+
+    outcome: str
+    commit: BatchCommitted
+
+
 @dataclass
 class Repair:
     """Does what a plan says. `stores` by centre; `prefix` is the first centre's handle prefix."""
@@ -48,7 +59,7 @@ class Repair:
     announcer: Announcer
     clock: Clock
     prefix: str = ""
-    register: Callable[[Act], str] | None = None  # writes a PID record, and says how it ended
+    register: Callable[[Act], Registration] | None = None  # writes a PID record
     policy: str | None = None
     copies: Copies = lambda station, series: None
     check_signature: SignatureCheck = lambda close, closed_at_us: None
@@ -57,6 +68,7 @@ class Repair:
     writer: Writer = field(default_factory=Writer)
     told: Callable[[], Told] = lambda: Told.by(())  # what the log tells now
     batch_of: Callable[[str], str] = lambda path: ""  # batch of an object at a path, as the log knows it
+    acknowledged_within_s: float = WITHIN_S
 
     def apply(self, plan: RepairPlan) -> Iterator[Done]:
         """What an earlier run did not tell, then each act in turn. One that the server refuses is named, and the next goes on.
@@ -69,12 +81,18 @@ class Repair:
             act = Act(TELL, aside.centre, aside.path, batch, why="the run that set it aside ended before it told")
             self._tell(act, "quarantine", f"moved to {aside.aside}; {act.why}", at_us=aside.at_us)
             yield Done(act, "told")
-        steps = {COPY: self._copy, REGISTER: self._register, ANNOUNCE: self._announce, DISCARD: self._discard}
+        steps: dict[str, Callable[[Act], Done]] = {
+            COPY: self._copy,
+            REGISTER: lambda act: self._register(act, told.lacks_record(act.path, plan.made_at_us)),
+            ANNOUNCE: self._announce,
+            DISCARD: self._discard,
+        }
         for act in plan.acts:
             try:
                 done = steps[act.act](act)
-                if done.outcome == _RIGHT and told.lacks_copy(act.centre, act.path, plan.made_at_us):
-                    self._tell(act, "replication", f"copied by a run that ended before it told; {act.why}")
+                is_right = act.act == COPY and done.outcome == _RIGHT
+                if is_right and told.lacks_copy(act.centre, act.path, plan.made_at_us):
+                    self._tell(act, "replication", f"found right; no event tells who placed it; {act.why}")
                 yield done
             except Stuck as error:
                 yield Done(act, "", f"{error}")
@@ -127,6 +145,7 @@ class Repair:
         found = reannounce(
             first,
             self.announcer,
+            second=next((store for centre, store in self.stores.items() if centre != act.centre), None),
             prefix=self.prefix,
             policy=self.policy,
             copies=self.copies,
@@ -134,15 +153,28 @@ class Repair:
             folder=folder,
             is_wanted=lambda path: path == act.path,
             now_s=self.now_s,
+            acknowledged_within_s=self.acknowledged_within_s,
         )
         for each in found:
-            return Done(act, "" if each.trouble else "announced", each.trouble)
+            if each.trouble:
+                return Done(act, "", each.trouble)
+            self._tell(replace(act, batch=each.batch), ANNOUNCEMENT, f"its commit event was published again; {act.why}")
+            return Done(act, "announced")
         return Done(act, "", "the manifest is not there")
 
-    def _register(self, act: Act) -> Done:
+    def _register(self, act: Act, is_untold: bool) -> Done:
+        """`is_untold`: no event tells of this record since the plan was made, so if it is right, a run that ended early wrote it."""
         if self.register is None:
             return Done(act, "", "the settings name no Handle server")
-        return Done(act, self.register(act))
+        registration = self.register(act)
+        if registration.outcome != _RIGHT or is_untold:
+            commit = registration.commit
+            facts = {"path": commit.path, "batch": commit.batch, "sha256": commit.sha256}
+            about = replace(act, size_bytes=commit.size_bytes, **facts)
+            was_late = registration.outcome == _RIGHT
+            outcome = "found right; no event tells who wrote it" if was_late else registration.outcome
+            self._tell(about, METADATA_MODIFICATION, f"PID record {act.path}: {outcome}; {act.why}")
+        return Done(act, registration.outcome)
 
     def _discard(self, act: Act) -> Done:
         self.stores[act.centre].discard_staged(act.path)
@@ -151,7 +183,7 @@ class Repair:
 
     def _tell(self, act: Act, event: str, detail: str, *, at_us: int | None = None) -> None:
         now_us = int(self.now_s() * 1e6) if at_us is None else at_us
-        station = act.path.partition("/")[0]
+        station = station_of(act.path)
         record = ObjectEvent(
             event=event,
             outcome="success",
@@ -164,11 +196,12 @@ class Repair:
             size_bytes=act.size_bytes or None,
             detail=detail,
             who=self.who,
-            software=SOFTWARE,
+            software=software(NAME),
             policy=self.policy,
         )
         identity = f"{act.centre}/{act.path}/{event}/{now_us}"
-        self.announcer.publish(topics.EVENTS, record, station, identity, act.path).result()
+        published = self.announcer.publish(topics.EVENTS, record, station, identity, act.path)
+        wait_for(published, act.path, self.acknowledged_within_s)
 
 
 def _verified(source: ObjectStore, act: Act) -> Iterator[bytes]:
