@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from b2stream.batches.manifest import InLog, build_manifest, paths_of, read_mani
 from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed, BatchCommitted
-from b2stream.errors import AccessRefused
+from b2stream.errors import AccessRefused, Retryable
 from b2stream.programs.audit.reannouncing import Announced, Announcer, reannounce
 from b2stream.programs.audit.walking import SignatureCheck
 from tests.unit.audit.test_scrubbing import Told
@@ -124,3 +126,13 @@ def test_I12_a_batch_whose_second_copy_is_not_there_yet_is_announced(store: Memo
     events, found = announced(store, anything, MemoryStore("fzj"))
     assert len(events) == 2
     assert not [each.trouble for each in found if each.trouble]
+
+
+def test_kafka_that_goes_away_ends_it_with_a_sentence(store: MemoryStore) -> None:
+    class Silent(Told):
+        def publish(self, *args: Any) -> "Future[Any]":
+            return Future()
+
+    announcer = Announcer(Silent(), Framing(), "icos", 3)
+    with pytest.raises(Retryable, match="Kafka did not acknowledge the event about"):
+        list(reannounce(store, announcer, acknowledged_within_s=0.0))

@@ -24,6 +24,7 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, Record
 from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
 from b2stream.programs.audit.walking import SignatureCheck
 from b2stream.software import software
 
@@ -83,6 +84,7 @@ def reannounce(
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
     now_s: Callable[[], float] = time.time,
+    acknowledged_within_s: float = WITHIN_S,
 ) -> Iterator[Announced]:
     """Announce each batch below `folder` whose manifest and data object verify at the first centre, which is `store`, unless the
     second centre has another manifest in its place.
@@ -105,8 +107,8 @@ def reannounce(
             events = [event for event in found if isinstance(event, BatchCommitted)]
             events.sort(key=lambda event: (event.station, event.series, event.series_number))
             waiting = [announcer.announce(event) for event in events]
-            for future in waiting:
-                future.result()
+            for event, published in zip(events, waiting, strict=True):
+                wait_for(published, event.path, acknowledged_within_s)
             yield from (Announced(event.manifest_path, event.batch) for event in events)
             yield from (each for each in found if isinstance(each, Announced))
 
