@@ -1,18 +1,22 @@
 """A year's evidence: what is counted, and an index that tells any later change."""
 
 import base64
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from b2stream.batches.signing import public_key_of
 from b2stream.contracts.canonical import from_iso_utc
 from b2stream.policies import OWN_FILE
-from b2stream.programs.audit.evidence import INDEX, SIGNATURE, SIGNED_PREFIX, SUPPORTS, Year, write_bundle
+from b2stream.programs.audit import evidence_cli
+from b2stream.programs.audit.auditing import Report
+from b2stream.programs.audit.evidence import INDEX, SIGNATURE, SUPPORTS, Year, write_bundle
+from b2stream.programs.audit.evidence_check import troubles
+from b2stream.stations.keys import make_key
 from tests.unit.batches.test_history import COMMIT, REPLICA, event
 
 IN_2026 = from_iso_utc("2026-12-31T23:59:59.999999Z")
@@ -60,15 +64,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def verified(folder: Path) -> bool:
     """Whether the bundle is what was signed."""
-    content = (folder / INDEX).read_bytes()
-    signed = json.loads((folder / SIGNATURE).read_text(encoding="utf-8"))
-    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signed["public_key"]))
-    try:
-        key.verify(base64.b64decode(signed["signature"]), SIGNED_PREFIX + content)
-    except InvalidSignature:
-        return False
-    entries = json.loads(content)["files"]
-    return all(hashlib.sha256((folder / each["name"]).read_bytes()).hexdigest() == each["sha256"] for each in entries)
+    return not troubles(folder, public_key_of(KEY))
 
 
 def test_the_signed_index_names_every_file_and_what_it_supports(bundle: Path) -> None:
@@ -84,6 +80,53 @@ def test_the_signed_index_names_every_file_and_what_it_supports(bundle: Path) ->
 def test_any_later_change_is_told(bundle: Path, name: str) -> None:
     (bundle / name).write_bytes((bundle / name).read_bytes().replace(b"2026", b"2025") + b" ")
     assert not verified(bundle)
+
+
+def test_a_bundle_signed_with_another_key_or_with_none_is_not_what_was_signed(bundle: Path) -> None:
+    other = Ed25519PrivateKey.from_private_bytes(b"o" * 32)
+    assert troubles(bundle, public_key_of(other)) == [f"{INDEX} is not what this key signed"]
+    (bundle / SIGNATURE).unlink()
+    assert troubles(bundle, public_key_of(KEY)) == [f"{SIGNATURE} is missing: the bundle is not signed"]
+
+
+def test_a_file_that_is_missing_and_one_that_is_not_in_the_index_are_told(bundle: Path) -> None:
+    (bundle / "counts.json").unlink()
+    (bundle / "more.json").write_text("{}", encoding="utf-8")
+    missing, more = troubles(bundle, public_key_of(KEY))
+    assert missing.startswith("counts.json: ")
+    assert more == "more.json is not named by the signed index"
+
+
+def checked(bundle: Path, *more: str) -> tuple[int, str]:
+    words = ["--check", str(bundle), "--public-key", base64.b64encode(public_key_of(KEY)).decode(), *more]
+    result = CliRunner().invoke(evidence_cli.evidence, words)
+    return result.exit_code, result.stdout
+
+
+def test_the_command_checks_a_bundle_without_any_server(bundle: Path) -> None:
+    assert checked(bundle) == (0, f"✓ {bundle} is what was signed\n")
+    (bundle / "audit.json").write_text("{}", encoding="utf-8")
+    code, said = checked(bundle)
+    assert code == 1
+    assert said.startswith("✗ audit.json was altered")
+    code, said = checked(bundle, "--json")
+    assert [each.split(" ")[0] for each in json.loads(said)["troubles"]] == ["audit.json"]
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_a_bundle_that_nobody_signs_is_warned_of(
+    is_signed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = Report(0.0, 1.0, ["csc"], 0, 0, 0, [], [])
+    monkeypatch.setattr(evidence_cli, "run", lambda *_: report)
+    monkeypatch.setattr(evidence_cli, "_year", lambda *_: year_2026())
+    make_key(tmp_path / "key")
+    monkeypatch.chdir(tmp_path)
+    signing = ["--key", "key"] if is_signed else []
+    result = CliRunner().invoke(evidence_cli.evidence, ["--year", "2026", *signing])
+    assert result.exit_code == 0, result.output
+    assert ("the index is not signed" in result.stderr) is not is_signed
+    assert (tmp_path / "evidence-2026" / SIGNATURE).exists() is is_signed
 
 
 def test_a_bundle_is_never_written_over(bundle: Path) -> None:
