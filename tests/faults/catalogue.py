@@ -126,7 +126,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         _of(
             REAL,
             "twenty rebalances in a minute",
-            "faults/test_rebalances.py::test_I1_twenty_rebalances_in_a_minute_change_nothing",
+            "faults/test_rebalances.py::test_I1_twenty_rebalances_within_two_minutes_change_nothing",
         ),
     ),
     "centres": (

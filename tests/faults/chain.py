@@ -30,12 +30,13 @@ from b2stream.settings import load as load_settings
 from b2stream.settings import variable
 from tests.faults import load
 from tests.faults.load import StationFile
+from tests.faults.scale import deadline_s
 from tests.waiting import until
 
 PARTITIONS = 12
 READY_S = 120.0
 STOP_S = 60.0
-DRAIN_S = 240.0
+DRAIN_S = deadline_s(240.0)
 LOOK_EVERY_S = 0.2  # journals and offsets; a look costs processor time that the programs need
 NO_HANDLE = Given(handle="", handle_prefix="21.T99999")
 """For chains that register no PIDs: their deployments have no Handle server, and so no registrar."""

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-
-from tests.faults.chain import Chain
 
 _FOLDER = Path(__file__).with_name("clock")
 HOUR_S = 3_600.0
@@ -14,8 +13,8 @@ YEAR_2100_S = 4_102_444_800.0
 class Clock:
     """The wall clock of one program: `environment` starts it with this clock, `set` lets it jump."""
 
-    def __init__(self, chain: Chain, label: str, shift_s: float = 0.0) -> None:
-        self._file = chain.directory / f"{label}.clock"
+    def __init__(self, file: Path, shift_s: float = 0.0) -> None:
+        self._file = file
         self.set(shift_s)
 
     @property
@@ -28,6 +27,12 @@ class Clock:
         new = self._file.with_suffix(".new")
         new.write_text(repr(shift_s))
         os.replace(new, self._file)
+
+    def seen(self) -> dict[float, datetime]:
+        """By shift, the time that the program itself read when it first met that shift."""
+        file = self._file.with_suffix(".seen")
+        lines = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+        return {float(shift): datetime.fromtimestamp(float(read), UTC) for shift, read in lines}
 
 
 def set_all(clocks: Mapping[str, Clock], shift_s: float | Mapping[str, float]) -> None:

@@ -6,6 +6,7 @@ Moments are drawn from a seed, and a tour is a chain that lives through several 
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,14 +123,17 @@ def in_tours(moments: Sequence[Moment], count: int) -> list[list[Moment]]:
     return [others[first::count] for first in range(count)] + ([registering] if registering else [])
 
 
-def judged_rounds(tours: Sequence[Sequence[Moment]], every: int) -> set[int]:
-    """The rounds after which tours are judged: each `every`-th, and the last of each; what was wrong before is wrong then, too."""
-    return {
-        number
-        for moments in tours
-        for number in range(len(moments))
-        if number % every == 0 or number == len(moments) - 1
-    }
+def judged_rounds(tours: Sequence[Sequence[Moment]], at_least: int, seed: int) -> set[int]:
+    """The rounds after which tours are judged: the last of each, and others, drawn until so many moments are followed by a check.
+
+    The same rounds in all tours, so that the undisturbed chain is judged after these alone.
+    """
+    judged = {len(moments) - 1 for moments in tours}
+    others = sorted(set(range(max(map(len, tours)))) - judged)
+    random.Random(f"judged {seed}").shuffle(others)
+    while others and sum(number < len(moments) for number in judged for moments in tours) < at_least:
+        judged.add(others.pop())
+    return judged
 
 
 def undisturbed(
@@ -193,8 +197,12 @@ def table(survived: Sequence[Survived]) -> str:
             f"{step:<18} {moment.n:>3}  {moment.label:<16} {one.in_flight:>9}  {one.recovered_s:>13.1f} s"
             f"  {one.objects or 'later':>14}"
         )
-    kills = sum(1 + one.moment.twice for one in survived)
-    lines.append(f"{kills} kills at {len({one.moment.step for one in survived})} steps")
+    kills = Counter[str]()
+    for one in survived:
+        kills[one.moment.step] += 1 + one.moment.twice
+    lines.append("kills per step: " + ", ".join(f"{step} {number}" for step, number in kills.items()))
+    checks = sum(one.objects is not None for one in survived)
+    lines.append(f"{kills.total()} kills at {len(kills)} steps, {checks} times judged afterwards")
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """How much shorter than in life outages, T and timeouts are: one factor, printed at the head of a run.
 
-`FULL=1 make faults` runs them at full length.
+`FULL=1 make faults` runs them at full length. Where 1/8 of a length in life would be waited for too long, a module names a smaller
+full length, and says so.
 """
 
 import os
@@ -15,14 +16,19 @@ def factor() -> float:
     return 1.0 if os.environ.get(FULL_VARIABLE, "") not in ("", "0") else SHORTER_BY
 
 
-def scaled_s(full_s: float) -> float:
-    """The length in this run, seconds, of what takes `full_s` in life."""
-    return full_s / factor()
+def scaled_s(full_s: float, *, at_least_s: float = 0.0) -> float:
+    """The length in this run, seconds, of what takes `full_s` in life; never below what a session or a poll sets."""
+    return max(full_s / factor(), at_least_s)
+
+
+def deadline_s(shortened_s: float) -> float:
+    """The longest wait in this run, seconds, where `shortened_s` is enough for shortened lengths: it grows with them."""
+    return shortened_s * SHORTER_BY / factor()
 
 
 def told() -> str:
     """The factor, for the head of a run."""
     by = factor()
-    return (
-        "faults: full lengths" if by == 1 else f"faults: outages, T and timeouts are 1/{by:g} of full length (FULL=1)"
-    )
+    if by == 1:
+        return "faults: full lengths, as each module names them"
+    return f"faults: outages, T and timeouts are 1/{by:g} of full length, and no shorter than a session or a poll needs (FULL=1)"

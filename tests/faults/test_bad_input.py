@@ -110,6 +110,8 @@ def _names() -> list[str]:
     """Names that somebody will give a file one day. The last one is no UTF-8 on disk."""
     return [
         'o\'clock "x" 50%~1.csv',
+        "2024-03-01T12:30:00+01:00.csv",
+        "Grüße: a:b.csv",
         "a b  c.csv",
         "100%_%20_%zz~~x.csv",
         "Ätna ✓ 測定.csv",

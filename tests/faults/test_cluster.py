@@ -14,15 +14,15 @@ from tests.faults.chain import NO_HANDLE, PROCESSOR, Chain, gateway_of
 from tests.faults.cluster import Acknowledged
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
-from tests.faults.scale import scaled_s
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, until
 
-HEALED_S = 120.0
-AWAY_S = 90.0
+HEALED_S = deadline_s(120.0)
+AWAY_S = scaled_s(90.0)
 Rounds = Iterator[list[StationFile]]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_I1_brokers_of_a_cluster_that_die_and_freeze_lose_nothing_that_was_acknowledged(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
@@ -83,7 +83,7 @@ def _leader_freezes(chain: Chain, rounds: Rounds) -> str:
     began = time.monotonic()
     try:
         drained_s = chain.wait_until_drained(HEALED_S)
-        until(lambda: time.monotonic() - began >= scaled_s(AWAY_S), "the end of the fault", AWAY_S + PATIENCE_S)
+        until(lambda: time.monotonic() - began >= AWAY_S, "the end of the fault", AWAY_S + PATIENCE_S)
     finally:
         frozen.thaw()
     chain.give(next(rounds))
@@ -99,7 +99,7 @@ def _two_of_three_are_away(chain: Chain, rounds: Rounds) -> str:
     _in_mid(chain, PROCESSOR, "stage", next(rounds), lambda: cluster.kill(away))
     began, files = time.monotonic(), next(rounds)
     chain.give(files)
-    until(lambda: time.monotonic() - began >= scaled_s(AWAY_S), "the end of the fault", AWAY_S + PATIENCE_S)
+    until(lambda: time.monotonic() - began >= AWAY_S, "the end of the fault", AWAY_S + PATIENCE_S)
     states = {file.name: chain.outcomes(file.station)[file.name] for file in files}
     assert set(states.values()) <= {"not taken", "sending"}, f"nothing can have been acknowledged: {states}"
     cluster.start_together(away)

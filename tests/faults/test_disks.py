@@ -22,14 +22,17 @@ from tests.faults.chain import PROCESSOR, Chain, beside, gateway_of
 from tests.faults.disks import fill, may_mount, read_only, small_disk
 from tests.faults.judging import Judge, write_plan
 from tests.faults.load import FOREST, MEADOW, STATIONS, TOWER, StationFile
+from tests.faults.scale import deadline_s, scaled_s
 from tests.pages import metric
 from tests.waiting import PATIENCE_S, until
 
 MIB = 1 << 20
 LARGE_BYTES = 3 * MIB
 QUOTA_EXCEEDED = -110_000  # SYS_RESC_QUOTA_EXCEEDED
-TIMEOUT_S = 4.0
-SILENCE_S = 15.0
+TIMEOUT_S = scaled_s(32.0)
+"""In life a minute; half of that, because a slow disk is waited for twice as long, several times."""
+SILENCE_S = scaled_s(120.0, at_least_s=15.0)
+"""T, in life 15 minutes; a smaller one, because it is waited for. No gateway of this load is silent for so long in mid-batch."""
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Case:
         self.chain.forget_journals()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_disks_that_fail_lose_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
@@ -166,6 +169,7 @@ def _journal_is_torn(case: Case) -> str:
         case.chain.launch(label)
         case.chain.wait_until_drained()
     found = json.loads(checking.run(write_plan(case.chain), {}, as_json=True).said)["findings"]
+    assert found, "nothing that the journal knew was lost"
     assert all((one["invariant"], one["station"]) == ("I1", TOWER) for one in found), found
     assert all(one["what"].startswith("a dead letter, abandoned") for one in found), found
     return f"journal torn three times, {lost_bytes} bytes of it lost; {len(found)} blocks of forgotten attempts are letters"

@@ -28,12 +28,14 @@ from tests.faults import load
 from tests.faults.chain import NO_HANDLE, PARTITIONS, PROCESSOR, Chain, gateway_of
 from tests.faults.judging import Judge
 from tests.faults.load import StationFile
-from tests.faults.scale import scaled_s
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, until
 
-AWAY_S = 90.0
-HEALED_S = 180.0
+AWAY_S = scaled_s(90.0)
+HEALED_S = deadline_s(180.0)
 """Gateways ask once a minute what became of the log."""
+ANSWER_S = scaled_s(80.0)
+"""Setting `timeout_s` of the first centre."""
 SENDING = {"not taken", "sending"}
 Rounds = Iterator[list[StationFile]]
 
@@ -53,12 +55,12 @@ class _JudgeOfWhatIsLeft(Judge):
         pass
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_I8_and_I12_whatever_happens_to_the_log_stops_what_depends_on_it_and_is_mended_from_the_stations(
     evidence: Path, seed: int, say: Callable[[str], None]
 ) -> None:
-    one_closed = {variable(PROCESSOR, "closed_limit"): "1", variable("first", "timeout_s"): "10"}
+    one_closed = {variable(PROCESSOR, "closed_limit"): "1", variable("first", "timeout_s"): str(ANSWER_S)}
     own = _ForgetfulKafka(evidence / "chain", NO_HANDLE, community="log")
     with Chain(own, environment=one_closed) as chain:
         chain.start()
@@ -83,11 +85,11 @@ def _broker_is_away_longer_than_a_session(chain: Chain, rounds: Rounds) -> str:
     dead_at = time.monotonic()
     chain.give(next(rounds))
     assert chain.waiting(), "nothing was left to do"
-    until(lambda: time.monotonic() - dead_at >= scaled_s(AWAY_S), "the end of the fault", AWAY_S + PATIENCE_S)
+    until(lambda: time.monotonic() - dead_at >= AWAY_S, "the end of the fault", AWAY_S + PATIENCE_S)
     kafka.start()
     chain.wait_until_drained(HEALED_S)
     assert all(process.running for process in begun.values()), chain.describe()
-    return f"Kafka away {scaled_s(AWAY_S):.0f} s"
+    return f"Kafka away {AWAY_S:.0f} s"
 
 
 def _retention_is_shorter_than_the_processors_outage(chain: Chain, rounds: Rounds) -> str:

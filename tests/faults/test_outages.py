@@ -20,21 +20,26 @@ from tests.faults import load, moments
 from tests.faults.chain import NO_HANDLE, PROCESSOR, REPLICATOR, Chain, gateway_of
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, until
 
-HEALED_S = 120.0  # longest time to drain after a fault is gone
-SECOND_FROZEN_S = 20.0
-FIRST_DEAD_S = 8.0
-KAFKA_FROZEN_S = 15.0
-ANSWER_S = 10.0
+HEALED_S = deadline_s(120.0)  # longest time to drain after a fault is gone
+SECOND_FROZEN_S = scaled_s(300.0)
+"""In life ten minutes and more; half of that, because 1/8 of ten would be most of this test."""
+FIRST_DEAD_S = scaled_s(300.0)
+FIRST_FROZEN_S = scaled_s(120.0, at_least_s=12.0)  # longer than `ANSWER_S`
+KAFKA_FROZEN_S = scaled_s(120.0, at_least_s=15.0)  # longer than a session
+ANSWER_S = scaled_s(80.0)
 """Setting `timeout_s` of both centres, shorter than the second one is frozen. A centre that is killed in mid-write leaves an intermediate
 object, which is waited for so long before it counts as debris."""
-KAFKA_DEAD_S = 5.0
+KAFKA_DEAD_S = scaled_s(90.0)
+
+NO_REDIS = "no Redis on this machine: nothing was killed"
 
 Rounds = Iterator[list[StationFile]]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_I11_servers_that_freeze_and_die_and_I12_what_is_wiped_change_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
@@ -72,6 +77,8 @@ def test_I11_servers_that_freeze_and_die_and_I12_what_is_wiped_change_nothing(
             else:
                 assert_same_end(judgement.archive, expected)
     say("\n".join(told))
+    if any(line.startswith(NO_REDIS) for line in told):
+        pytest.skip(f"{NO_REDIS}; everything else was done and judged")
 
 
 def _second_centre_freezes_and_is_restarted(chain: Chain, rounds: Rounds) -> str:
@@ -109,9 +116,9 @@ def _first_centre_freezes(chain: Chain, rounds: Rounds) -> str:
     _in_mid(chain, PROCESSOR, "stage", next(rounds), first.freeze)
     frozen_at, lag = time.monotonic(), chain.lag(PROCESSOR)
     assert lag > 0, "nothing was left for the processor"
-    _over(frozen_at, FIRST_DEAD_S)
+    _over(frozen_at, FIRST_FROZEN_S)
     first.thaw()
-    return f"first centre frozen {FIRST_DEAD_S:.0f} s, {lag} messages behind"
+    return f"first centre frozen {FIRST_FROZEN_S:.0f} s, {lag} messages behind"
 
 
 def _kafka_freezes(chain: Chain, rounds: Rounds) -> str:
@@ -145,7 +152,7 @@ def _redis_is_killed(chain: Chain, rounds: Rounds) -> str:
     redis = chain.deployment.servers.get("redis")
     if redis is None:
         chain.give([*next(rounds), *next(rounds)])
-        return "no Redis on this machine: nothing was killed"
+        return NO_REDIS
     _in_mid(chain, PROCESSOR, "stage", next(rounds), redis.kill)
     chain.wait_until_drained()
     shutil.rmtree(redis.directory)

@@ -21,13 +21,14 @@ from tests.faults import hostile, judging, load
 from tests.faults.chain import PARTITIONS, PROCESSOR, Chain, beside
 from tests.faults.hostile import Enemy
 from tests.faults.judging import Judge, read_log
+from tests.faults.scale import deadline_s, scaled_s
 from tests.groups import end_sessions
 from tests.integration.processor.test_readiness import page
 from tests.unit.processor.stations import StationBatch, attempt_name
 from tests.waiting import PATIENCE_S, until
 
-SILENCE_S = 15.0
-"""T here: gateways of this load are never silent for so long in mid-batch."""
+SILENCE_S = scaled_s(120.0, at_least_s=15.0)
+"""T here, in life 15 minutes; a smaller one, because it is waited for. Gateways of this load are never silent for so long in mid-batch."""
 LETTERS_A_MINUTE = 30
 FLOOD = 200
 Letters = dict[
@@ -35,7 +36,7 @@ Letters = dict[
 ]  # by (partition, offset) of the original message: reason, whether poison
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_poison_becomes_letters_with_exact_reasons_and_the_rest_goes_on(
     servers: Deployment,
@@ -82,7 +83,7 @@ def test_poison_becomes_letters_with_exact_reasons_and_the_rest_goes_on(
 
 def _dies(chain: Chain) -> None:
     processor = chain.deployment.programs[PROCESSOR]
-    assert processor.wait(PATIENCE_S), f"no letter was written: {chain.describe()}"
+    assert processor.wait(SILENCE_S + PATIENCE_S), f"no letter was written: {chain.describe()}"
     assert processor.exit_code == -9, processor.last_log_lines()
     end_sessions(chain.deployment.addresses["kafka"], chain.group(PROCESSOR))
 

@@ -37,11 +37,12 @@ from tests.faults.chain import PARTITIONS, PROCESSOR, READS, REPLICATOR, Chain, 
 from tests.faults.clocks import HOUR_S, YEAR_2100_S, Clock, set_all
 from tests.faults.judging import Judge, read_log, write_plan
 from tests.faults.load import FOREST, MEADOW, TOWER, StationFile
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, until
 
-SILENCE_S = 8.0
-"""T where a station is silent for longer than that."""
-STALL_S = 30
+SILENCE_S = scaled_s(96.0, at_least_s=8.0)
+"""T where a station is silent for longer than that; in life 15 minutes, a smaller one here, because it is waited for several times."""
+STALL_S = round(scaled_s(288.0, at_least_s=30.0))
 
 Rounds = Iterator[list[StationFile]]
 
@@ -91,7 +92,7 @@ class Case:
         return until(lambda: (end := self.chain.log_end()) > before and end, self.chain.describe) or 0
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(deadline_s(1200))
 @pytest.mark.usefixtures("all_faults")
 def test_quiet_faults_change_nothing_or_are_named(evidence: Path, seed: int, say: Callable[[str], None]) -> None:
     own = Deployment(evidence / "chain", Given(), community="quiet")
@@ -112,26 +113,38 @@ def test_quiet_faults_change_nothing_or_are_named(evidence: Path, seed: int, say
 def _gateways_in_1970_and_2100(case: Case) -> str:
     """Their clocks say so from the start, and are corrected in the middle of a load."""
     clocks = {
-        MEADOW: Clock(case.chain, gateway_of(MEADOW), -time.time() + HOUR_S),
-        TOWER: Clock(case.chain, gateway_of(TOWER), YEAR_2100_S - time.time()),
+        MEADOW: _clock(case, gateway_of(MEADOW), -time.time() + HOUR_S),
+        TOWER: _clock(case, gateway_of(TOWER), YEAR_2100_S - time.time()),
     }
     for station, clock in clocks.items():
         case.launch(gateway_of(station), environment=clock.environment)
     case.give()
     case.chain.wait_until_drained()
+    for station, year in ((MEADOW, 1970), (TOWER, 2100)):
+        assert {seen.year for seen in clocks[station].seen().values()} == {year}, f"{station} knew what time it is"
     case.in_mid(gateway_of(TOWER), "publish block", lambda: set_all(clocks, 0.0))
+    until(lambda: all(0.0 in clock.seen() for clock in clocks.values()), "the corrected clocks are read")
     return "a gateway in 1970 and one in 2100, then corrected"
+
+
+def _clock(case: Case, label: str, shift_s: float = 0.0) -> Clock:
+    """A new clock for a program; what clocks before it have shown is forgotten with them."""
+    folder = case.chain.directory / "clocks" / f"{len(case.notes)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Clock(folder / f"{label}.clock", shift_s)
 
 
 def _clocks_jump_an_hour(case: Case) -> str:
     """Of every program, forwards for some and backwards for the others, in the middle of a load."""
     labels = case.chain.labels
-    clocks = {label: Clock(case.chain, label) for label in labels}
+    clocks = {label: _clock(case, label) for label in labels}
     for label, clock in clocks.items():
         case.launch(label, environment=clock.environment)
     jumps = {label: HOUR_S if number % 2 else -HOUR_S for number, label in enumerate(labels)}
     case.in_mid(PROCESSOR, "stage", lambda: set_all(clocks, jumps))
     case.chain.wait_until_drained()
+    for label, clock in clocks.items():
+        until(lambda clock=clock, label=label: jumps[label] in clock.seen(), f"{label} reads the time that jumped")  # type: ignore[misc]
     case.in_mid(REPLICATOR, "copy", lambda: set_all(clocks, 0.0))
     return f"the clocks of {len(labels)} programs jumped an hour, and back"
 
@@ -216,13 +229,13 @@ def _stop(case: Case, label: str) -> None:
 def _silent_in_mid_batch(case: Case) -> str:
     """For longer than T, then back: the attempt is abandoned, its tail is a hole, and the file is sent again."""
     label = gateway_of(FOREST)
-    clock = Clock(case.chain, label)
+    clock = _clock(case, label)
     case.launch(PROCESSOR, environment={variable("processor", "silence_s"): str(SILENCE_S)})
     case.launch(label, fail_at=f"publish block:2:stall={STALL_S}", environment=clock.environment)
     before = len(case.letters())
     case.give()
-    until(lambda: {"abandoned"} <= _reasons(case, before), case.chain.describe)
-    until(lambda: {"abandoned", "hole"} <= _reasons(case, before), case.chain.describe, 2 * PATIENCE_S)
+    until(lambda: {"abandoned"} <= _reasons(case, before), case.chain.describe, SILENCE_S + PATIENCE_S)
+    until(lambda: {"abandoned", "hole"} <= _reasons(case, before), case.chain.describe, STALL_S + 2 * PATIENCE_S)
     until(lambda: "lost" in case.chain.outcomes(FOREST).values(), case.chain.describe)
     clock.set(120.0)  # it waits for a minute before it sends again
     case.chain.wait_until_drained()
@@ -245,7 +258,7 @@ def _processor_behind(case: Case) -> str:
     stopped = time.monotonic()
     case.launch(label)
     until(lambda: not {"not taken", "sending"} & set(case.chain.waiting().values()), case.chain.describe)
-    until(lambda: time.monotonic() - stopped > 1.5 * SILENCE_S, "T")
+    until(lambda: time.monotonic() - stopped > 1.5 * SILENCE_S, "T", 2 * SILENCE_S + PATIENCE_S)
     lag = case.chain.lag(PROCESSOR)
     case.launch(PROCESSOR, environment={variable("processor", "silence_s"): str(SILENCE_S)})
     case.chain.wait_until_drained()

@@ -1,4 +1,4 @@
-"""Twenty rebalances in a minute, while files come: every member of the group is thrown out, joins anew, and goes on from the log.
+"""Twenty rebalances within two minutes, while files come: every member of the group is thrown out, joins anew, and goes on from the log.
 
 Processors that join, leave, die and freeze are in `test_two_processors`.
 """
@@ -20,13 +20,15 @@ from tests.waiting import until
 
 SECOND = "processor-second"
 REBALANCES = 20
+LONGEST_S = 120.0
+"""For all of them: a minute where nothing else runs, twice that on a machine that others use."""
 ROUNDS = 4
 PROCESSORS = 2
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("all_faults")
-def test_I1_twenty_rebalances_in_a_minute_change_nothing(
+def test_I1_twenty_rebalances_within_two_minutes_change_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
 ) -> None:
     with Chain(beside(servers, evidence / "chain", name)) as chain:
@@ -41,6 +43,7 @@ def test_I1_twenty_rebalances_in_a_minute_change_nothing(
             chain.give(files[number * at_once : (number + 1) * at_once])
             group.throw_out_all()
         rebalanced_s = time.monotonic() - began
+        assert rebalanced_s < LONGEST_S, f"{REBALANCES} rebalances took {rebalanced_s:.0f} s"
         drained_s = chain.wait_until_drained()
         judgement = Judge(chain).judge()
         for label in (PROCESSOR, SECOND):

@@ -4,26 +4,31 @@ The archive is the fence, not the rebalance: whatever the one that lost its part
 """
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from b2stream.sandbox.deployment import Deployment
 from b2stream.sandbox.ports import somebody_listens
+from b2stream.sandbox.sandbox_zone import SandboxZone
 from tests.faults import load, moments
 from tests.faults.chain import PROCESSOR, Chain, beside
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, NotInTime, until
 
 SECOND = "processor-second"
 ROUNDS = 10
 PACE_S = 0.1
+FROZEN_S = scaled_s(60.0, at_least_s=11.0)  # longer than a session
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(deadline_s(400))
 @pytest.mark.usefixtures("all_faults")
 def test_I1_processors_that_join_leave_die_and_freeze_in_mid_load_change_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
@@ -34,7 +39,7 @@ def test_I1_processors_that_join_leave_die_and_freeze_in_mid_load_change_nothing
         chain.start()
         judge = Judge(chain)
         rounds = iter([load.round_of_files(seed, number) for number in range(ROUNDS)])
-        for act in (_one_joins, _one_leaves, _one_is_killed, _one_is_a_zombie):
+        for act in (partial(_one_joins, zone=_first(servers)), _one_leaves, _one_is_killed, _one_is_a_zombie):
             did = act(chain, rounds)
             recovered_s = chain.wait_until_drained()
             told.append(f"{did}; all in place after {recovered_s:.1f} s, {judge.judge().objects} objects judged")
@@ -43,24 +48,35 @@ def test_I1_processors_that_join_leave_die_and_freeze_in_mid_load_change_nothing
     say("\n".join(told))
 
 
-def _one_joins(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
-    """The second processor starts while files come, one after the other, and takes partitions over."""
+def _one_joins(chain: Chain, rounds: Iterator[list[StationFile]], zone: SandboxZone) -> str:
+    """The second processor starts while commits of the first one hang at the centre, and takes partitions over."""
     files = [file for _ in range(3) for file in next(rounds)]
-    first_had = 0
+    rename = {"call": "DATA_OBJ_RENAME", "action": "hang", "path": f"/{chain.deployment.community}/"}
+    zone.control({"do": "add", "fault": rename})
+    try:
+        chain.give(files[: len(files) // 3])
+        until(lambda: _in_flight(chain) > 0, chain.describe)
+        chain.launch(SECOND)
+        until(lambda: somebody_listens(chain.port_of(SECOND)), chain.describe)  # in a moment it joins the group
+        has_joined = lambda: chain.passed(SECOND, "append") > 0  # noqa: E731
+        _feed(chain, files[len(files) // 3 :], has_joined)
+        until(has_joined, chain.describe)
+        in_flight, in_place = _in_flight(chain), chain.passed(PROCESSOR, "data object placed")
+    finally:
+        zone.control({"do": "clear"})
+    assert in_flight > 0 == in_place, "no commit was under way when the second processor came"
+    return f"a second processor joined with {in_flight} commits of the first under way"
 
-    def has_joined() -> bool:
-        nonlocal first_had
-        if chain.passed(SECOND, "append") == 0:
-            first_had = chain.passed(PROCESSOR, "append")
-            return False
-        return True
 
-    chain.launch(SECOND)
-    until(lambda: somebody_listens(chain.port_of(SECOND)), chain.describe)  # in a moment it joins the group
-    _feed(chain, files, has_joined)
-    until(has_joined, chain.describe)
-    assert first_had > 0, "nothing was under way when the second processor came"
-    return f"a second processor joined when the first had appended {first_had} blocks"
+def _in_flight(chain: Chain) -> int:
+    """Batches of the first processor that are on their way into place and not there."""
+    return chain.passed(PROCESSOR, "place data object") - chain.passed(PROCESSOR, "data object placed")
+
+
+def _first(servers: Deployment) -> SandboxZone:
+    zone = servers.servers["first"]
+    assert isinstance(zone, SandboxZone)
+    return zone
 
 
 def _one_leaves(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
@@ -85,9 +101,10 @@ def _one_is_a_zombie(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
     chain.wait_until_ready(SECOND)
     zombie = chain.deployment.programs[SECOND]
     lag = _in_mid_commit(chain, SECOND, rounds, zombie.freeze)
-    frozen_at = _steps(chain, SECOND)
+    frozen_at, frozen_at_s = _steps(chain, SECOND), time.monotonic()
     try:
         chain.wait_until_drained()
+        until(lambda: time.monotonic() - frozen_at_s >= FROZEN_S, "the end of the fault", FROZEN_S + PATIENCE_S)
     finally:
         zombie.thaw()
     until(lambda: _steps(chain, SECOND) > frozen_at, "the zombie does something late")
@@ -95,7 +112,10 @@ def _one_is_a_zombie(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
     _feed(chain, next(rounds), lambda: False)
     until(lambda: chain.passed(SECOND, "append") > appended, lambda: f"it never came back: {chain.describe()}")
     assert zombie.running
-    return f"one was frozen with {lag} messages unacknowledged until the other had done them, and works again since"
+    return (
+        f"one was frozen for {FROZEN_S:.0f} s and more with {lag} messages unacknowledged until the other had done them,"
+        " and works again since"
+    )
 
 
 def _in_mid_commit(chain: Chain, label: str, rounds: Iterator[list[StationFile]], act: Callable[[], object]) -> int:

@@ -37,8 +37,8 @@ class Keeper:
 
 
 @pytest.fixture(scope="session")
-def keeper(quick_java: None) -> Iterator[Keeper]:
-    keeper = Keeper(1)
+def keeper(quick_java: None, seed: int) -> Iterator[Keeper]:
+    keeper = Keeper(seed)
     yield keeper
     keeper.discard(evidence=False)
 

@@ -27,6 +27,7 @@ from tests.faults.chain import PARTITIONS, PROCESSOR, REGISTRAR, REPLICATOR, Cha
 from tests.faults.judging import Judge
 from tests.faults.load import StationFile
 from tests.faults.proxy import Fault, FaultProxy
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, until
 
 GATEWAY = "gateway"
@@ -37,10 +38,11 @@ CLIENTS = {
     REGISTRAR: "b2stream-registrar",
 }
 """How each program calls itself towards Kafka, as a fault's `only` takes it."""
-ANSWER_S = 5.0
-"""Setting `timeout_s` of both centres and the Handle server: how long a link is silent before it is given up."""
+ANSWER_S = scaled_s(40.0)
+"""Setting `timeout_s` of both centres and the Handle server: how long a link is silent before it is given up.
+In life a minute; a smaller one, because nearly every case waits for it."""
 FILES = 4  # of each case
-HEALED_S = 120.0  # longest time to drain after a fault is gone
+HEALED_S = deadline_s(120.0)  # longest time to drain after a fault is gone
 
 
 class LinkedDeployment(Deployment):

@@ -10,18 +10,20 @@ from b2stream.contracts import topics
 from b2stream.kafka import Consumer, Producer, read_range
 from b2stream.kafka.admin import Admin
 from b2stream.kafka.latest import LatestReader
-from tests.faults import scale
 from tests.faults.chain import PROCESSOR, REGISTRAR, REPLICATOR
 from tests.faults.links.linked import CLIENTS, GATEWAY, HEALED_S, LinkedChain, within
 from tests.faults.proxy import BOTH, DOWN, UP, Fault
+from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import until
 
 Say = Callable[[str], None]
 
+pytestmark = pytest.mark.timeout(deadline_s(300))
+
 all_faults = pytest.mark.usefixtures("all_faults")
 OFFSET_COMMIT = r"\x00\x08\x00[\x00-\x0f].{4}\x00.(?:faust|b2stream-)"
 """The header of Kafka's request 8: key, version, correlation id, client id."""
-SILENT_S = 90.0
+SILENT_S = scaled_s(90.0)
 """Longer than any session, also where it is scaled down."""
 
 
@@ -146,7 +148,7 @@ def test_I11_one_program_whose_way_to_kafka_is_a_black_hole_catches_up(
     files = chain.next_files()
     chain.give(files[:2])
     chain.strike("kafka", Fault("black_hole", only=CLIENTS[program]), files[2:])
-    chain.stay(scale.scaled_s(SILENT_S))
+    chain.stay(SILENT_S)
     assert chain.waiting(), "the black hole let everything through"
     say(chain.settle())
 

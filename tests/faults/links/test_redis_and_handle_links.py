@@ -7,9 +7,12 @@ import pytest
 from tests.faults.chain import REGISTRAR
 from tests.faults.links.linked import ANSWER_S, HEALED_S, LinkedChain
 from tests.faults.proxy import BOTH, DOWN, UP, Fault
+from tests.faults.scale import deadline_s
 from tests.waiting import until
 
 Say = Callable[[str], None]
+
+pytestmark = pytest.mark.timeout(deadline_s(300))
 
 all_faults = pytest.mark.usefixtures("all_faults")
 
@@ -40,8 +43,7 @@ def test_I11_a_redis_that_swallows_everything_does_not_hold_up_a_commit(redis: L
 @all_faults
 def test_I11_a_redis_that_is_hardly_there_changes_nothing(redis: LinkedChain, say: Say) -> None:
     for fault in (Fault("reset"), Fault("delay", seconds=1.0), Fault("cut", DOWN)):
-        redis.links["redis"].set(fault)
-        redis.give(redis.next_files(2))
+        redis.strike("redis", fault, redis.next_files(2))
         until(redis.is_drained, redis.describe, HEALED_S)
     say(redis.settle())
 

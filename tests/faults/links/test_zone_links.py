@@ -5,18 +5,21 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults import load
-from tests.faults.links.linked import ANSWER_S, FILES, LinkedChain, within
+from tests.faults.links.linked import ANSWER_S, FILES, HEALED_S, LinkedChain, within
 from tests.faults.proxy import DOWN, UP, Fault
+from tests.faults.scale import deadline_s
 from tests.waiting import until
 
 Say = Callable[[str], None]
+
+pytestmark = pytest.mark.timeout(deadline_s(300))
 
 all_faults = pytest.mark.usefixtures("all_faults")
 CENTRES = [("first", "first"), ("second", "second"), ("source", "first")]
 """Links and the zones behind them: the processor's, and the replicator's two."""
 LIES = [("DATA_OBJ_WRITE", action) for action in ("pretend", "store_half", "store_flipped")]
 LIES += [("DATA_OBJ_CLOSE", "pretend"), ("DATA_OBJ_RENAME", "pretend")]
-OTHERS_WAIT_S = 60.0
+OTHERS_WAIT_S = deadline_s(60.0)
 
 
 def test_I11_a_zone_that_hangs_after_it_accepted_is_given_up_and_asked_again(chain: LinkedChain, say: Say) -> None:
@@ -93,7 +96,9 @@ def test_I5_success_that_is_none_is_not_believed(chain: LinkedChain, say: Say, z
     """The zone stores nothing, half of the bytes, another byte; it does not close, it does not move; and says each time that it did."""
     hits = [chain.misbehave(zone, call, action, times=2) for call, action in LIES]
     chain.give(chain.next_files(2 * FILES))
-    until(lambda: all(each() == 2 for each in hits), lambda: f"{[each() for each in hits]}: {chain.describe()}")
+    until(
+        lambda: all(each() == 2 for each in hits), lambda: f"{[each() for each in hits]}: {chain.describe()}", HEALED_S
+    )
     say(chain.settle())
 
 
@@ -104,8 +109,8 @@ def test_I5_a_checksum_that_takes_longer_than_the_timeout_is_looked_for_again(
 ) -> None:
     hits = chain.misbehave(zone, "DATA_OBJ_CLOSE", "delay", seconds=ANSWER_S + 2.0, times=2)
     chain.give(chain.next_files())
-    until(lambda: hits() == 2, chain.describe)
-    until(chain.is_drained, chain.describe, 120.0)  # with the fault still there
+    until(lambda: hits() == 2, chain.describe, HEALED_S)
+    until(chain.is_drained, chain.describe, HEALED_S)  # with the fault still there
     say(chain.settle())
 
 
@@ -149,7 +154,7 @@ def test_I4_a_target_that_is_there_already_is_taken_if_it_is_ours_and_never_repl
             with session.data_objects.open(path, "r") as handle:
                 assert handle.read() == placed, "it was replaced"
             session.data_objects.unlink(path, force=True)  # what an administrator does
-        until(chain.is_drained, chain.describe, 120.0)
+        until(chain.is_drained, chain.describe, HEALED_S)
         assert (session.data_objects.get(path).id == number) is (content == "same")
     say(chain.settle())
 
