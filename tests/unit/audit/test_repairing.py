@@ -143,3 +143,11 @@ def test_a_record_that_was_told_before_the_plan_was_made_does_not_count(stand: S
     stand.handles.delete(ORIGINAL)
     stand.apply(register(), made_at_us=int(NOW_S * 1e6) + 1)
     assert len(stand.told()) == 2
+
+
+def test_a_record_that_is_right_already_is_never_told_as_a_copy(stand: Stand) -> None:
+    for made_at_us in (1, int(NOW_S * 1e6) + 1):
+        for _ in range(2):
+            stand.apply(register(), made_at_us=made_at_us)
+    told = {(event.event, event.station, event.path) for event in stand.told()}
+    assert told == {("metadata modification", "HTM", COMMIT.path)}

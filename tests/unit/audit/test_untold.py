@@ -1,13 +1,16 @@
 """A repair that was killed between an act and its event: the next run tells it, once, with the time and batch of then."""
 
 import hashlib
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.framing import Framing
+from b2stream.errors import Retryable
 from b2stream.programs.audit.planning import COPY, TELL, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.repairing import Repair
@@ -82,6 +85,36 @@ def test_a_copy_that_was_placed_and_not_told_is_told(stand: Stand) -> None:
     assert stand.told() == ["quarantine", "replication"]
     list(stand.repair().apply(stand.plan()))
     assert stand.told() == ["quarantine", "replication"], "once"
+
+
+def test_of_a_copy_that_is_right_and_not_told_only_what_is_known_is_told(stand: Stand) -> None:
+    stand.forget("replication")
+    list(stand.repair().apply(stand.plan()))
+    assert stand.log.events()[-1].detail == "found right; no event tells who placed it; altered"
+
+
+def test_a_day_that_was_copied_or_set_aside_is_told_under_its_station() -> None:
+    day = ".provenance/SE-Htm/2026/05/SE-Htm_20260528~abcdefghijkl.prov.json"
+    made = Stand()
+    made.first.put(day, CONTENT)
+    made.second.put(day, b"damaged!")
+    (act,) = made.plan().acts
+    list(made.repair().apply(RepairPlan([replace(act, path=day, batch="")], made_at_us=1)))
+    assert [(event.event, event.station) for event in made.log.events()] == [
+        ("quarantine", "SE-Htm"),
+        ("replication", "SE-Htm"),
+    ]
+
+
+def test_kafka_that_goes_away_ends_a_repair_with_a_sentence(stand: Stand) -> None:
+    class Silent(Log):
+        def publish(self, *args: Any) -> "Future[Any]":
+            return Future()
+
+    stand.second.put(PATH, b"damaged again")
+    repair = replace(stand.repair(), announcer=Announcer(Silent(), Framing(), "icos", 3), acknowledged_within_s=0.0)
+    with pytest.raises(Retryable, match="Kafka did not acknowledge the event about"):
+        list(repair.apply(stand.plan()))
 
 
 def test_a_copy_that_was_told_before_the_plan_was_made_is_told_again(stand: Stand) -> None:
