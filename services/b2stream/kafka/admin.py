@@ -1,6 +1,7 @@
 """Asking and telling the cluster: topics, their settings, the offsets of groups."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _OLD_LEADER = {
 }
 
 _BETWEEN_ELECTIONS_S = 0.5
+_MOST_BEFORE = 8  # several threads may ask one Admin, and each give up its client
 
 _kept: list[AdminClient] = []
 """Clients that were still waiting for an answer when they were given up. The answer's thread could be the last that knows
@@ -94,7 +96,7 @@ class Admin:
         self._client_id = client_id
         self._complaint = Complaint(brokers)
         self._admin = self._client()
-        self._before = self._admin
+        self._before: deque[AdminClient] = deque(maxlen=_MOST_BEFORE)
         self._there: set[str] = (
             set()
         )  # topics that the controller has, whatever a broker says that has not heard of them yet
@@ -124,12 +126,13 @@ class Admin:
                 return answer
 
     def _begin_anew(self) -> None:
-        """Ask with another client from now on; the one before stays until this happens again, for its own thread may know it still.
+        """Ask with another client from now on; those before stay for a while, for their own threads may know them still.
 
         An admin client of librdkafka 2.16.0 that was told of a cluster without a controller, as right after a broker's thaw, was seen to
         wait for one for minutes, while every new client had its answer at once.
         """
-        self._before, self._admin = self._admin, self._client()
+        self._before.append(self._admin)
+        self._admin = self._client()
 
     def create_topic(self, name: str, partitions: int, replication: int, config: dict[str, str]) -> bool:
         """Create a topic; False where it is there already."""

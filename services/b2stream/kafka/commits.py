@@ -34,7 +34,7 @@ class Commits:
 
     def commit(self, consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition] | None:
         """What the broker says to these offsets. Raises KafkaException, and Retryable where nothing is said in time."""
-        if self._is_waiting(consumer):
+        if self.is_waiting(consumer):
             raise Retryable(f"Kafka: an earlier commit of offsets of {self._topic} is not answered yet")
         self._unanswered = None
         answer = Future[Any]()
@@ -55,10 +55,11 @@ class Commits:
 
     def hang_for_good(self, consumer: Consumer) -> bool:
         """Whether a commit of this consumer has been waiting for so long that it will not come back."""
-        if self._unanswered is None or not self._is_waiting(consumer):
+        if self._unanswered is None or not self.is_waiting(consumer):
             return False
         return time.monotonic() - self._unanswered.since_s > HANGS_FOR_GOOD_S
 
-    def _is_waiting(self, consumer: Consumer) -> bool:
+    def is_waiting(self, consumer: Consumer) -> bool:
+        """Whether a commit of this consumer is not answered yet."""
         waiting = self._unanswered
         return waiting is not None and waiting.consumer is consumer and not waiting.answer.done()

@@ -14,18 +14,22 @@ from b2stream.kafka.commits import Commits
 from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.reading import held, log_message, read_again, reader_settings
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import translated
+from b2stream.kafka.settings import NoSuchTopic, translated
 from b2stream.kafka.standstill import PATIENCE_S, Standstill
 
 _log = logging.getLogger(__name__)
 
 _ANSWER_S = 10.0
+_CLOSE_S = 10.0
 _PASSING = {
     KafkaError._PARTITION_EOF,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TRANSPORT,
     KafkaError._MAX_POLL_EXCEEDED,
 }
+
+_kept: list[_Consumer] = []
+"""Clients that are inside a call which does not end: whoever destroys one ends the process."""
 
 
 class Consumer:
@@ -104,10 +108,14 @@ class Consumer:
             _log.warning("%s: %s; assigning its partitions anew", self._topic, error.str())
             if self._group is not None:
                 self._unchecked = self._consumer.assignment()
+            else:
+                read_again(self._consumer, self._next, error)
             return None
-        if error.code() in _PASSING or isinstance(translated(error), Retryable):
+        ours = translated(error)
+        # The topic was there when the program began, and who writes to it looks at it again and again.
+        if error.code() in _PASSING or isinstance(ours, Retryable | NoSuchTopic):
             return None
-        raise translated(error)
+        raise ours
 
     def _read_again(self, partition: int, error: KafkaError) -> None:
         """Go on where `poll` stopped, unless the log does not hold that any more. Raises LostOffsets then."""
@@ -115,7 +123,7 @@ class Consumer:
         if error.code() == KafkaError._AUTO_OFFSET_RESET and wanted >= 0:
             try:
                 there = self.range(partition)
-            except Retryable as unanswered:
+            except (Retryable, NoSuchTopic) as unanswered:
                 _log.warning("%s[%d]: %s", self._topic, partition, unanswered)
             else:
                 if not there.start <= wanted <= there.end:
@@ -128,11 +136,10 @@ class Consumer:
         """Join the group anew where this member stands still."""
         if self._group is None:
             return
-        if self._paused:
+        hangs = self._commits.hang_for_good(self._consumer)
+        if self._paused and not hangs:
             self._standstill.gave()
-        elif self._commits.hang_for_good(self._consumer) or self._standstill.is_certain(
-            self._next, self.partition_count
-        ):
+        elif hangs or self._standstill.is_certain(self._next, self.partition_count):
             _log.error("%s: nothing comes, or offsets are not taken; joining group %s anew", self._topic, self._group)
             old = self._consumer
             self._revoked(old, [TopicPartition(self._topic, number) for number in self._next])
@@ -191,8 +198,14 @@ class Consumer:
         return len(known.partitions)
 
     def close(self) -> None:
-        """Leave the group and close."""
-        self._consumer.close()
+        """Leave the group and close, within ten seconds: the broker forgets by itself a member that is not heard of any more."""
+        if self._commits.is_waiting(self._consumer):
+            _log.warning("%s: leaving its group without a word, for it has not answered a commit", self._topic)
+            _kept.append(self._consumer)
+            return
+        closing = threading.Thread(target=self._consumer.close, name="closing", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
 
     def _assigned(self, consumer: _Consumer, assigned: list[TopicPartition]) -> None:
         self._standstill.assigned()
@@ -217,7 +230,7 @@ class Consumer:
                         f"the log holds {there.start} to {there.end}"
                     )
                     return
-        except (KafkaException, Retryable) as error:
+        except (KafkaException, Retryable, NoSuchTopic) as error:
             _log.warning("offsets of group %s could not be checked, asking again: %s", self._group, error)
             return
         self._unchecked = []

@@ -7,9 +7,10 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import LostOffsets, Retryable
+from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.reading import held, log_message, read_again, reader_settings
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import translated
+from b2stream.kafka.settings import NoSuchTopic, translated
 
 _ANSWER_S = 10.0
 
@@ -32,7 +33,7 @@ def read_range(
     """
     consumer = Consumer(reader_settings(brokers, client_id, None, 8 << 20))
     try:
-        there = held(consumer, TopicPartition(topic, partition), _ANSWER_S)  # also says if there is no such topic
+        there = _there(consumer, topic, partition)
         if not there.start <= first <= there.end:
             raise LostOffsets(f"{topic}[{partition}] does not hold {first}, it holds {there.start} to {there.end}")
         consumer.assign([TopicPartition(topic, partition, first)])
@@ -49,13 +50,13 @@ def read_range(
                     read_again(consumer, {partition: expected}, error)
                     continue
                 if error.code() == KafkaError._AUTO_OFFSET_RESET:
-                    there = held(consumer, TopicPartition(topic, partition), _ANSWER_S)
+                    there = _there(consumer, topic, partition)
                     if not there.start <= expected <= there.end:
                         raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
                     read_again(consumer, {partition: expected}, error)
                     continue
                 ours = translated(error)
-                if not isinstance(ours, Retryable):
+                if not isinstance(ours, Retryable | NoSuchTopic):
                     raise ours
                 _log.warning("reading %s[%d] from %d: %s", topic, partition, expected, ours)
                 continue
@@ -66,3 +67,11 @@ def read_range(
             yield read
     finally:
         consumer.close()
+
+
+def _there(consumer: Consumer, topic: str, partition: int) -> LogRange:
+    """What the log holds; a broker that was just thawed may not know the topic for a moment, which is Retryable here."""
+    try:
+        return held(consumer, TopicPartition(topic, partition), _ANSWER_S)
+    except NoSuchTopic as error:
+        raise Retryable(str(error)) from error

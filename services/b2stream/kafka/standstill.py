@@ -11,8 +11,11 @@ from typing import Protocol
 
 from b2stream.errors import Retryable
 from b2stream.kafka.ranges import LogRange
+from b2stream.kafka.settings import NoSuchTopic
 
 PATIENCE_S = 60.0
+CONFIRM_S = 5.0
+"""Between the first look at which it is behind and the second: a message may have come just after the last poll."""
 LONGEST_PATIENCE_S = 960.0
 """The patience doubles up to this, because a second member of a group may well have nothing to read for as long as a centre is away."""
 
@@ -47,16 +50,19 @@ class Standstill:
         self._clock = clock
         self._since_s = clock()
         self._committed: dict[int, int] | None = None
+        self._suspected: dict[int, int] = {}  # by partition, where it stood and was behind at the last look
 
     def assigned(self) -> None:
         """The consumer was given partitions: the patience begins anew, no shorter than it was."""
         self._since_s = self._clock()
+        self._suspected = {}
 
     def gave(self) -> None:
         """The consumer gave a message, or is not asked for any."""
         self._since_s = self._clock()
         self._patience_s = self._first_patience_s
         self._committed = None
+        self._suspected = {}
 
     def is_certain(self, next_offsets: Mapping[int, int], partitions: Callable[[], int]) -> bool:
         """Whether it stands still: asked of the cluster where the patience is at an end, else False.
@@ -70,15 +76,25 @@ class Standstill:
         self._since_s = now_s
         try:
             held, moved = self._look(partitions(), of_group=not next_offsets)
-        except Retryable as error:
+        except (Retryable, NoSuchTopic) as error:  # the second says a broker that was just thawed
             _log.info("whether %s holds more cannot be asked: %s", self._topic, error)
             return False
         reached = next_offsets or self._committed or {}
         behind = [number for number, each in held.items() if self._is_behind(number, each, reached, next_offsets)]
         if not behind or moved:
+            self._suspected = {}
             return False
+        if next_offsets and not self._is_confirmed({number: next_offsets[number] for number in behind}, now_s):
+            return False
+        self._since_s, self._suspected = now_s, {}
         self._patience_s = min(self._patience_s * 2, LONGEST_PATIENCE_S)
         return True
+
+    def _is_confirmed(self, behind: dict[int, int], now_s: float) -> bool:
+        """Whether it stood there at the last look as well; the next one is soon."""
+        before, self._suspected = self._suspected, behind
+        self._since_s = now_s - self._patience_s + min(CONFIRM_S, self._patience_s)
+        return any(before.get(number) == offset for number, offset in behind.items())
 
     def _look(self, partitions: int, *, of_group: bool) -> tuple[dict[int, LogRange], bool]:
         """What the log holds, and whether the group's offsets are others than at the last look."""

@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from b2stream.errors import Retryable
 from b2stream.kafka import commits, consumer
@@ -55,11 +55,31 @@ def test_I11_a_partition_that_the_broker_forgot_for_a_moment_is_assigned_anew_at
     assert client.assigned == [[(0, 7)]]
 
 
+class ThawedClient(FakeClient):
+    """Its broker was just thawed: it knows the partition as little when it is asked what that holds."""
+
+    def get_watermark_offsets(self, which: TopicPartition, timeout: float) -> tuple[int, int]:
+        if not self.assigned:
+            self.assigned.append([])
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        return 0, 9
+
+
+def test_I11_a_broker_that_knows_no_topic_for_a_moment_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "_Consumer", ThawedClient)
+    reading = Consumer("127.0.0.1:1", "t", client_id="test", group="g")
+    for _ in range(3):
+        assert reading.poll(0.0) is None
+    client: Any = reading._consumer
+    assert client.assigned == [[], [(0, 7)]]
+
+
 class HangingClient(FakeClient):
     """Whose commit of offsets has no end, until it is let go; those that are made later answer."""
 
     let_go = threading.Event()
     made = 0
+    closed = 0
 
     def __init__(self, settings: dict[str, Any]) -> None:
         super().__init__(settings)
@@ -73,7 +93,7 @@ class HangingClient(FakeClient):
         return offsets
 
     def close(self) -> None:
-        pass
+        HangingClient.closed += 1
 
 
 def test_I11_a_commit_of_offsets_that_hangs_holds_up_nobody_and_the_group_is_joined_anew(
@@ -91,4 +111,18 @@ def test_I11_a_commit_of_offsets_that_hangs_holds_up_nobody_and_the_group_is_joi
     reading.poll(0.0)
     assert HangingClient.made == 2
     reading.done_up_to(0, 5)
+    HangingClient.let_go.set()
+
+
+def test_a_client_that_is_inside_a_commit_is_not_destroyed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HangingClient, "made", 0)
+    monkeypatch.setattr(HangingClient, "closed", 0)
+    monkeypatch.setattr(HangingClient, "let_go", threading.Event())
+    monkeypatch.setattr(consumer, "_Consumer", HangingClient)
+    monkeypatch.setattr(commits, "COMMIT_S", 0.05)
+    reading = Consumer("127.0.0.1:1", "t", client_id="test", group="g")
+    with pytest.raises(Retryable, match="no answer to offsets"):
+        reading.done_up_to(0, 5)
+    reading.close()
+    assert HangingClient.closed == 0
     HangingClient.let_go.set()

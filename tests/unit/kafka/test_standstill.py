@@ -7,7 +7,8 @@ import pytest
 
 from b2stream.errors import Retryable
 from b2stream.kafka import LogRange
-from b2stream.kafka.standstill import LONGEST_PATIENCE_S, PATIENCE_S, Standstill
+from b2stream.kafka.settings import NoSuchTopic
+from b2stream.kafka.standstill import CONFIRM_S, LONGEST_PATIENCE_S, PATIENCE_S, Standstill
 
 
 @dataclass
@@ -17,6 +18,7 @@ class Cluster:
     ends: dict[int, int] = field(default_factory=lambda: {0: 5, 1: 0})
     done: dict[int, int] = field(default_factory=dict)
     answers: bool = True
+    knows_topic: bool = True
     looks: int = 0
     now_s: float = 0.0
 
@@ -24,6 +26,8 @@ class Cluster:
         self.looks += 1
         if not self.answers:
             raise Retryable("Kafka")
+        if not self.knows_topic:
+            raise NoSuchTopic(topic)
         return {number: LogRange(0, self.ends[number]) for number in range(partitions)}
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
@@ -43,7 +47,18 @@ def test_I11_a_member_that_is_behind_and_gets_nothing_stands_still() -> None:
     assert not standstill.is_certain({0: 3, 1: 0}, _two), "the patience has just begun"
     assert cluster.looks == 0, "nobody is asked while there is patience"
     cluster.now_s += PATIENCE_S
+    assert not standstill.is_certain({0: 3, 1: 0}, _two), "a message may have come just now"
+    cluster.now_s += CONFIRM_S
     assert standstill.is_certain({0: 3, 1: 0}, _two)
+
+
+def test_a_member_that_reads_on_between_two_looks_does_not_stand_still() -> None:
+    cluster = Cluster()
+    standstill = cluster.standstill()
+    cluster.now_s += PATIENCE_S
+    assert not standstill.is_certain({0: 3}, _two)
+    cluster.now_s += CONFIRM_S
+    assert not standstill.is_certain({0: 4}, _two)
 
 
 @pytest.mark.parametrize("next_offsets", [{0: 5, 1: 0}, {1: 0}], ids=["all is read", "not its partition"])
@@ -93,15 +108,18 @@ def test_joining_anew_that_changes_nothing_is_tried_ever_more_seldom() -> None:
             joined_s.append(cluster.now_s)
             standstill.assigned()
     waits_s = [later - earlier for earlier, later in itertools.pairwise(joined_s)]
-    assert waits_s == [120.0, 240.0, 480.0, LONGEST_PATIENCE_S, LONGEST_PATIENCE_S]
+    assert waits_s == [each + CONFIRM_S for each in (120.0, 240.0, 480.0, *[LONGEST_PATIENCE_S] * 2)]
 
 
-def test_while_kafka_is_away_nothing_is_certain() -> None:
-    cluster = Cluster(answers=False)
+@pytest.mark.parametrize("trouble", [{"answers": False}, {"knows_topic": False}], ids=["away", "just thawed"])
+def test_while_kafka_is_away_or_does_not_know_its_topics_nothing_is_certain(trouble: dict[str, bool]) -> None:
+    cluster = Cluster(**trouble)  # type: ignore[arg-type]
     standstill = cluster.standstill()
     for _ in range(3):
         cluster.now_s += PATIENCE_S
         assert not standstill.is_certain({0: 3}, _two)
-    cluster.answers = True
+    cluster.answers = cluster.knows_topic = True
     cluster.now_s += PATIENCE_S
+    assert not standstill.is_certain({0: 3}, _two)
+    cluster.now_s += CONFIRM_S
     assert standstill.is_certain({0: 3}, _two)

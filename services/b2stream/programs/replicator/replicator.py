@@ -8,7 +8,7 @@ from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock, StoppableClock
 from b2stream.contracts.messages import LogMessage
-from b2stream.errors import MissingObject, Poison, Retryable
+from b2stream.errors import MissingObject, Poison, Stuck
 from b2stream.monitoring import Health
 from b2stream.policies import Policies, read_policies
 from b2stream.programs.replicator import metrics
@@ -138,7 +138,8 @@ class CopyJob:
             if not work.task.first_centre_shows_others(since_s):
                 raise MissingObject(f"{why.detail}; nothing else is to be seen at {self._first.centre} either")
         if why.reason == SOURCE_DAMAGED and work.task is not None and work.task.source_is_sound():
-            raise Retryable(f"{self._first.centre} finds its object sound, what arrives of it is not: {why.detail}")
+            # Not `Retryable`: this one batch waits, with growing pauses, and others go on.
+            raise Stuck(f"{self._first.centre} finds its object sound, what arrives of it is not: {why.detail}")
 
     def letter(self, message: LogMessage, why: Poison) -> Outgoing:
         return self._events.letter(message, why)
