@@ -5,10 +5,10 @@ Pure. The first centre has a prefix of its own, never the community's: the commu
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from b2stream.batches.identity import irods_checksum
 from b2stream.contracts.canonical import iso_utc
-from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.handles.service import CHECKSUM, URL, Administrator, HandleRecord, HandleValue
 
 CHECKSUM_TIMESTAMP = "EUDAT/CHECKSUM_TIMESTAMP"
@@ -36,6 +36,30 @@ _INDEX = {
 }
 
 
+class Commit(Protocol):
+    """The part of a commit event that its record is made of."""
+
+    @property
+    def pid(self) -> str | None: ...
+    @property
+    def id24(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def closed_at_us(self) -> int: ...
+
+
+class Replica(Protocol):
+    """The part of a replica event that its records are made of."""
+
+    @property
+    def commit(self) -> Commit: ...
+    @property
+    def url(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Prefixes:
     """Who registers under which prefix; `second` and `community` may be empty.
@@ -48,20 +72,20 @@ class Prefixes:
     community: str = ""
     administrator: str = ""
 
-    def first_pid(self, commit: BatchCommitted) -> str:
+    def first_pid(self, commit: Commit) -> str:
         """The PID of a data object at the first centre: the one that was announced, if one was."""
         return commit.pid or f"{self.first}/{commit.id24}"
 
-    def second_pid(self, commit: BatchCommitted) -> str | None:
+    def second_pid(self, commit: Commit) -> str | None:
         """The PID of its copy, where the second centre has a prefix."""
         return f"{self.second}/{commit.id24}" if self.second else None
 
-    def repository_of_record(self, commit: BatchCommitted) -> str:
+    def repository_of_record(self, commit: Commit) -> str:
         """The PID under which the community knows it; without a community prefix that of the first centre."""
         return f"{self.community}/{commit.id24}" if self.community else self.first_pid(commit)
 
 
-def first_record(commit: BatchCommitted, prefixes: Prefixes, replica: BatchReplicated | None = None) -> HandleRecord:
+def first_record(commit: Commit, prefixes: Prefixes, replica: Replica | None = None) -> HandleRecord:
     """The record at the first centre; with `replica` it names the copy too, by its PID or else by its URL."""
     pid = prefixes.first_pid(commit)
     texts = _common(commit, commit.url) | {ROR: prefixes.repository_of_record(commit), FIO: pid}
@@ -70,7 +94,7 @@ def first_record(commit: BatchCommitted, prefixes: Prefixes, replica: BatchRepli
     return _record(pid, texts, prefixes)
 
 
-def second_record(replica: BatchReplicated, prefixes: Prefixes) -> HandleRecord | None:
+def second_record(replica: Replica, prefixes: Prefixes) -> HandleRecord | None:
     """The record of the copy, None where the second centre has no prefix."""
     commit = replica.commit
     pid, parent = prefixes.second_pid(commit), prefixes.first_pid(commit)
@@ -80,7 +104,7 @@ def second_record(replica: BatchReplicated, prefixes: Prefixes) -> HandleRecord 
     return _record(pid, texts, prefixes)
 
 
-def _common(commit: BatchCommitted, url: str) -> dict[str, str]:
+def _common(commit: Commit, url: str) -> dict[str, str]:
     return {
         URL: url,
         CHECKSUM: irods_checksum(commit.sha256),

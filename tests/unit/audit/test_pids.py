@@ -8,8 +8,18 @@ from b2stream.batches.identity import id24, irods_checksum
 from b2stream.errors import AccessRefused
 from b2stream.handles.answers import RecordRefused
 from b2stream.handles.memory import MemoryHandles
-from b2stream.handles.records import PARENT, REPLICA
-from b2stream.handles.service import CHECKSUM, URL, HandleRecord, HandleValue
+from b2stream.handles.records import (
+    CHECKSUM_TIMESTAMP,
+    FIO,
+    FIXED_CONTENT,
+    HS_ADMIN,
+    PARENT,
+    PROFILE_VERSION,
+    REPLICA,
+    ROR,
+    Prefixes,
+)
+from b2stream.handles.service import CHECKSUM, URL, Administrator, HandleRecord, HandleValue
 from b2stream.programs.audit.findings import Finding
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope
@@ -26,7 +36,7 @@ def index() -> Index:
     made = whole_archive(3)
     for row in list(made.rows("SELECT * FROM committed")):
         made.run(
-            "UPDATE committed SET id24 = :id24, url = :url WHERE batch = :batch",
+            "UPDATE committed SET id24 = :id24, url = :url, closed_at_us = 86400000000 WHERE batch = :batch",
             id24=id24(row["sha256"]),
             url=f"irods://csc/{row['path']}",
             batch=row["batch"],
@@ -52,17 +62,28 @@ def service(index: Index) -> MemoryHandles:
 def record(
     suffix: str, sha256: str, url: str, replica: str | None = COPY, *, prefix: str = PREFIX, parent: str | None = None
 ) -> HandleRecord:
-    values = [HandleValue(1, URL, url), HandleValue(2, CHECKSUM, irods_checksum(sha256))]
-    if parent:
-        values.append(HandleValue(8, PARENT, parent))
-    if replica:
-        values.append(HandleValue(9, REPLICA, replica))
-    return HandleRecord(f"{prefix}/{suffix}", tuple(values))
+    """A whole record as the EUDAT profile has it, written out: what is compared must not be made by what compares."""
+    original = parent or f"{prefix}/{suffix}"
+    told = [
+        (1, URL, url),
+        (2, CHECKSUM, irods_checksum(sha256)),
+        (3, CHECKSUM_TIMESTAMP, "1970-01-02T00:00:00.000000Z"),
+        (4, FIXED_CONTENT, "True"),
+        (5, PROFILE_VERSION, "1"),
+        (6, ROR, original),
+        (7, FIO, original),
+        (8, PARENT, parent),
+        (9, REPLICA, replica),
+        (100, HS_ADMIN, Administrator(f"0.NA/{prefix}", 200, "011111110011")),
+    ]
+    values = tuple(HandleValue(index, kind, value) for index, kind, value in told if value is not None)
+    return HandleRecord(f"{prefix}/{suffix}", values)
 
 
-def judged(index: Index, service: MemoryHandles, second_prefix: str = "") -> list[Finding]:
+def judged(index: Index, service: MemoryHandles, second_prefix: str = "", community: str = "") -> list[Finding]:
     read_pids(index, service, (PREFIX, second_prefix))
-    return list(judge_pids(index, PREFIX, Scope("csc", "fzj", NOW_S, 900.0, second_prefix=second_prefix)))
+    prefixes = Prefixes(PREFIX, second_prefix, community)
+    return list(judge_pids(index, prefixes, Scope("csc", "fzj", NOW_S, 900.0)))
 
 
 def named(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -105,18 +126,101 @@ def test_I6_what_the_registrar_has_still_before_it_is_lag(index: Index, service:
     assert len(judged(index, service)) == 1
 
 
-@pytest.mark.parametrize("changed", [CHECKSUM, URL, REPLICA])
-def test_I6_a_record_that_says_something_else_is_misregistered(
+def altered(record: HandleRecord, kind: str) -> HandleRecord:
+    """With another value of this type."""
+    other = Administrator("0.NA/21.T11111", 200, "111111111111") if kind == HS_ADMIN else "other"
+    values = tuple(replace(each, value=other) if each.type == kind else each for each in record.values)
+    assert values != record.values
+    return replace(record, values=values)
+
+
+ALL = [URL, CHECKSUM, CHECKSUM_TIMESTAMP, FIXED_CONTENT, PROFILE_VERSION, ROR, FIO, HS_ADMIN]
+
+
+@pytest.mark.parametrize("changed", [*ALL, REPLICA])
+def test_I6_a_record_that_says_something_else_is_misregistered_and_named_with_both(
     index: Index, service: MemoryHandles, changed: str
 ) -> None:
     _, ours = some(index)
-    values = tuple(replace(each, value="other") if each.type == changed else each for each in ours.values)
-    service.rewrite(
-        replace(ours, values=tuple(each for each in values if (each.type, each.value) != (REPLICA, "other")))
-    )
+    service.rewrite(altered(ours, changed))
     (finding,) = judged(index, service)
     assert (finding.kind.value, finding.path) == ("misregistered", ours.handle)
-    assert changed in finding.detail
+    assert finding.detail.startswith(f"{changed} is ")
+    assert ("21.T11111" if changed == HS_ADMIN else "other") in finding.detail
+
+
+@pytest.mark.parametrize("lacking", [URL, *ALL[2:], REPLICA])
+def test_I6_a_record_that_lacks_a_value_is_misregistered(index: Index, service: MemoryHandles, lacking: str) -> None:
+    _, ours = some(index)
+    service.rewrite(replace(ours, values=tuple(each for each in ours.values if each.type != lacking)))
+    (finding,) = judged(index, service)
+    assert named([finding]) == [("misregistered", ours.handle)]
+    assert finding.detail.startswith(f"{lacking} is ")
+
+
+@pytest.mark.parametrize(
+    "besides",
+    [HandleValue(11, URL, "irods://csc/nowhere"), HandleValue(12, "EMAIL", "a@b"), HandleValue(13, PARENT, "p")],
+)
+def test_I6_a_record_that_says_more_is_misregistered(
+    index: Index, service: MemoryHandles, besides: HandleValue
+) -> None:
+    _, ours = some(index)
+    service.rewrite(replace(ours, values=(*ours.values, besides)))
+    (finding,) = judged(index, service)
+    assert named([finding]) == [("misregistered", ours.handle)]
+    assert finding.detail == f"{besides.type} is {besides.value} (index {besides.index}), the events say nothing more"
+
+
+def test_I6_a_value_under_another_index_is_misregistered(index: Index, service: MemoryHandles) -> None:
+    _, ours = some(index)
+    service.rewrite(replace(ours, values=tuple(replace(each, index=each.index + 20) for each in ours.values)))
+    (finding,) = judged(index, service)
+    assert f"{URL} is " in finding.detail
+    assert "(index 21)" in finding.detail
+
+
+def test_a_key_in_a_record_is_a_finding_that_does_not_tell_it(index: Index, service: MemoryHandles) -> None:
+    _, ours = some(index)
+    service.rewrite(replace(ours, values=(*ours.values, HandleValue(300, "HS_SECKEY", "hush"))))
+    (finding,) = judged(index, service)
+    assert finding.detail.startswith("HS_SECKEY is ")
+    assert "hush" not in finding.detail
+
+
+def test_I6_a_replica_that_no_event_tells_of_is_misregistered_once_the_replicator_has_passed(
+    index: Index, service: MemoryHandles
+) -> None:
+    _, ours = some(index)
+    index.run("DELETE FROM replicated WHERE batch = (SELECT batch FROM committed WHERE number = 1)")
+    assert judged(index, service) == [], "the replicator may be about to tell again"
+    done(index, "replicator", 3)
+    (finding,) = judged(index, service)
+    assert named([finding]) == [("misregistered", ours.handle)]
+    assert finding.detail.startswith(f"{REPLICA} is {COPY}")
+
+
+@pytest.mark.parametrize("replica", [COPY, None])
+def test_I6_a_copy_that_the_registrar_has_still_before_it_may_be_named_or_not(
+    index: Index, service: MemoryHandles, replica: str | None
+) -> None:
+    done(index, "registrar of copies", 0)
+    done(index, "replicator", 3)
+    row = index.one("SELECT * FROM committed WHERE number = 1")
+    assert row is not None
+    service.rewrite(record(row["id24"], row["sha256"], row["url"], replica))
+    assert judged(index, service) == []
+
+
+def test_I6_the_repository_of_record_is_the_community_s_where_it_has_a_prefix(
+    index: Index, service: MemoryHandles
+) -> None:
+    for row in list(index.rows("SELECT * FROM committed")):
+        ours = record(row["id24"], row["sha256"], row["url"])
+        values = (replace(each, value=f"11676/{row['id24']}") if each.type == ROR else each for each in ours.values)
+        service.rewrite(replace(ours, values=tuple(values)))
+    assert judged(index, service, community="11676") == []
+    assert len(judged(index, service)) == 3
 
 
 def test_I6_a_record_of_a_content_that_nobody_committed_is_extra(index: Index, service: MemoryHandles) -> None:
@@ -152,13 +256,12 @@ def test_I6_a_copy_whose_record_is_gone_is_unregistered_under_the_second_prefix(
     assert named(judged(index, service, SECOND)) == [("unregistered", lost)]
 
 
-@pytest.mark.parametrize("changed", [CHECKSUM, URL, PARENT])
+@pytest.mark.parametrize("changed", [*ALL, PARENT])
 def test_I6_a_copy_s_record_that_says_something_else_is_misregistered(
     index: Index, service: MemoryHandles, changed: str
 ) -> None:
     ours = copies(index, service, SECOND)[1]
-    values = tuple(replace(each, value="other") if each.type == changed else each for each in ours.values)
-    service.rewrite(replace(ours, values=values))
+    service.rewrite(altered(ours, changed))
     (finding,) = judged(index, service, SECOND)
     assert named([finding]) == [("misregistered", ours.handle)]
     assert changed in finding.detail

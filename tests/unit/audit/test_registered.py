@@ -1,5 +1,7 @@
 """PID records written again by repair: that of the data object, and that of its copy under whichever prefix it was announced."""
 
+from dataclasses import replace
+
 import pytest
 
 from b2stream.errors import Stuck
@@ -7,7 +9,8 @@ from b2stream.handles.describing import Describing
 from b2stream.handles.kinds import read_kinds
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import PARENT, REPLICA, Prefixes
-from b2stream.handles.service import URL
+from b2stream.handles.service import URL, HandleValue
+from b2stream.programs.audit.checks import Check, Outcome
 from b2stream.programs.audit.registered import Registered
 from tests.unit.batches.test_history import COMMIT
 from tests.unit.batches.test_history import REPLICA as COPIED
@@ -51,3 +54,34 @@ def test_a_pid_of_another_content_is_left_alone(registered: Registered, pid: str
 def test_a_copy_that_was_not_replicated_has_no_record(registered: Registered) -> None:
     with pytest.raises(Stuck, match="no event says"):
         registered.rewrite(f"{SECOND}/{COMMIT.id24}", COMMIT, None)
+
+
+def checks(registered: Registered) -> list[Check]:
+    return list(registered.records(COMMIT, COPIED, {COMMIT.url}))
+
+
+def test_verify_names_each_value_that_is_besides_what_the_events_say(registered: Registered) -> None:
+    pid = f"{FIRST}/{COMMIT.id24}"
+    for each in (pid, f"{SECOND}/{COMMIT.id24}"):
+        registered.rewrite(each, COMMIT, COPIED)
+    assert [check.outcome for check in checks(registered)] == [Outcome.GOOD, Outcome.GOOD]
+    record = registered.service.read(pid)
+    assert record is not None
+    besides = (HandleValue(11, URL, "irods://csc/nowhere"), HandleValue(12, "EMAIL", "a@b"))
+    registered.service.rewrite(replace(record, values=(*record.values, *besides)))
+    bad = [check for check in checks(registered) if check.outcome is Outcome.BAD]
+    assert [(check.where, check.about) for check in bad] == [
+        (pid, f"{kind} in the PID record") for kind in (URL, "EMAIL")
+    ]
+    assert "irods://csc/nowhere" in bad[0].detail
+
+
+def test_verify_names_a_value_under_another_index(registered: Registered) -> None:
+    pid = f"{FIRST}/{COMMIT.id24}"
+    registered.rewrite(pid, COMMIT, None)
+    record = registered.service.read(pid)
+    assert record is not None
+    moved = tuple(replace(each, index=21) if each.type == URL else each for each in record.values)
+    registered.service.rewrite(replace(record, values=moved))
+    (bad,) = registered.records(COMMIT, None, {COMMIT.url})
+    assert (bad.outcome, bad.about) == (Outcome.BAD, f"{URL} in the PID record")

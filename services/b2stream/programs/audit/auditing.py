@@ -9,6 +9,7 @@ from typing import Any
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts import topics
 from b2stream.contracts.records import BatchClosed
+from b2stream.handles.opening import prefixes_from
 from b2stream.handles.service import HandleService
 from b2stream.policies import policies_of
 from b2stream.programs.audit import resuming, walking
@@ -200,12 +201,11 @@ class Auditor:
             self._plan.now_s(),
             self._plan.grace_s,
             policies_of(self._settings),
-            second_prefix=self._settings.second.prefix,
             sees_first=first in opened,
         )
         found = judge(self._index, scope) + list(judge_apart(self._index, scope))
         if self._plan.handles is not None:
-            found += judge_pids(self._index, self._settings.first.prefix, scope)
+            found += judge_pids(self._index, prefixes_from(self._settings), scope)
         found += [finding for series in follow_chains(self._index, scope.centres) for finding in series.findings]
         return sorted(finding for finding in found if self._is_of_station(finding) and self._is_recent_enough(finding))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the tables, in the file's `user_version`; a file of another format is begun anew."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (subject TEXT PRIMARY KEY, begun_s REAL) WITHOUT ROWID;
@@ -25,12 +25,12 @@ CREATE TABLE IF NOT EXISTS manifest (
 CREATE TABLE IF NOT EXISTS committed (
   batch TEXT PRIMARY KEY, station TEXT, series TEXT, number INTEGER, attempt TEXT, path TEXT, size_bytes INTEGER, sha256 TEXT,
   manifest_path TEXT, manifest_size_bytes INTEGER, manifest_sha256 TEXT, id24 TEXT, pid TEXT, url TEXT, stop_us INTEGER,
-  partition INTEGER, offset INTEGER, appended_at_us INTEGER) WITHOUT ROWID;
+  partition INTEGER, offset INTEGER, appended_at_us INTEGER, closed_at_us INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS replicated (
   batch TEXT, centre TEXT, url TEXT, partition INTEGER, offset INTEGER, appended_at_us INTEGER,
   PRIMARY KEY (batch, centre)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pid (
-  folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, url TEXT, replica TEXT, parent TEXT) WITHOUT ROWID;
+  folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, replica TEXT, stated TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unserved (prefix TEXT PRIMARY KEY, detail TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS superseded (attempt TEXT PRIMARY KEY, station TEXT, series TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS link (

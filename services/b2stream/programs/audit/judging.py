@@ -26,7 +26,6 @@ class Scope:
     now_s: float
     grace_s: float
     policies: Policies = field(default_factory=read_policies)
-    second_prefix: str = ""  # handle prefix of the second centre
     sees_first: bool = True  # False: only the second centre was looked at
 
     @property

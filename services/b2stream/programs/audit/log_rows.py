@@ -44,7 +44,7 @@ def note_day(index: Index, station: str, at_us: int) -> None:
 def commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:
     """A commit event as a row of the table `committed`."""
     names = ("batch", "station", "series", "attempt", "path", "size_bytes", "sha256", "manifest_path")
-    more = ("manifest_size_bytes", "manifest_sha256", "id24", "pid", "url", "stop_us")
+    more = ("manifest_size_bytes", "manifest_sha256", "id24", "pid", "url", "stop_us", "closed_at_us")
     return {
         **{name: getattr(event, name) for name in (*names, *more)},
         "number": event.series_number,

@@ -1,18 +1,22 @@
 """PID records against the commit log (I6): one for each content, with its checksum and its place, and none besides.
 
+The whole record is compared, value by value, with what the events of its batch say that it must be.
+
 An archive may have several prefixes: the first centre's now, those under which batches were announced before, the second centre's for
 the copies. A PID is for ever, so each batch is judged by the one that its commit event names.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from b2stream.batches.identity import id24, irods_checksum
 from b2stream.errors import AccessRefused, Stuck
-from b2stream.handles.records import PARENT, REPLICA
-from b2stream.handles.service import CHECKSUM, URL, HandleService
+from b2stream.handles.records import PARENT, REPLICA, Prefixes, first_record, second_record
+from b2stream.handles.service import CHECKSUM, URL, HandleRecord, HandleService
+from b2stream.programs.audit.differing import Difference, as_text, differences, from_text
 from b2stream.programs.audit.findings import Finding, Kind
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope
@@ -102,26 +106,44 @@ def _row(service: HandleService, handle: str) -> dict[str, Any] | None:
     checksum = record.text(CHECKSUM) if record else None
     if record is None or checksum is None:
         return None
-    told = {
-        "checksum": checksum,
-        "url": record.text(URL),
-        "replica": record.text(REPLICA),
-        "parent": record.text(PARENT),
-    }
+    told = {"checksum": checksum, "replica": record.text(REPLICA), "stated": as_text(record)}
     return {"folded": handle.casefold(), "handle": handle, **told}
 
 
-def judge_pids(index: Index, prefix: str, scope: Scope) -> Iterator[Finding]:
-    """What is unregistered, registered wrongly, or registered without being there; `prefix` is the first centre's now."""
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """What a record is made of, from the index. `pid` is the one that counts, whether it was announced or not."""
+
+    pid: str
+    id24: str
+    url: str
+    sha256: str
+    closed_at_us: int
+
+    @classmethod
+    def of(cls, row: Any, pid: str) -> "_Committed":
+        return cls(pid, row["id24"], row["url"], row["sha256"], row["closed_at_us"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Replicated:
+    commit: _Committed
+    url: str
+
+
+def judge_pids(index: Index, prefixes: Prefixes, scope: Scope) -> Iterator[Finding]:
+    """What is unregistered, registered wrongly, or registered without being there; `prefixes` are those of now."""
     unserved = {row["prefix"]: row["detail"] for row in index.rows("SELECT * FROM unserved")}
     for name, detail in unserved.items():
         yield Finding(Kind.UNREGISTERED, name, detail=f"nothing under this prefix could be compared: {detail}")
     passed = (
-        "SELECT c.* FROM committed c JOIN done d ON d.program = 'registrar' AND d.partition = c.partition "
+        "SELECT c.*, EXISTS (SELECT 1 FROM done d WHERE d.program = 'replicator' AND d.partition = c.partition "
+        "AND c.offset < d.next_offset) AS is_past_replicator "
+        "FROM committed c JOIN done d ON d.program = 'registrar' AND d.partition = c.partition "
         "WHERE c.offset < d.next_offset AND c.appended_at_us < :settled_us"
     )
     for row in index.rows(passed, settled_us=scope.settled_us):
-        handle = row["pid"] or f"{prefix}/{row['id24']}"
+        handle = row["pid"] or f"{prefixes.first}/{row['id24']}"
         if handle.partition("/")[0] in unserved:
             continue
         record = _record(index, handle)
@@ -129,66 +151,93 @@ def judge_pids(index: Index, prefix: str, scope: Scope) -> Iterator[Finding]:
             yield Finding(Kind.UNREGISTERED, handle, "", row["batch"], f"no record for {row['path']}")
         elif trouble := _content_trouble(row, record) or _place_trouble(index, row, record):
             yield Finding(Kind.MISREGISTERED, handle, "", row["batch"], trouble)
-        elif record["url"] == row["url"] and (copy := _copy_of(index, row["batch"], scope)) is not None:
-            yield from _judge_copy(index, row, record, copy, scope, unserved)
+        elif record.text(URL) == row["url"]:  # else it is judged with the batch whose place it names
+            yield from _judge_whole(index, row, record, prefixes, scope, unserved)
     known = {suffix.casefold() for suffix in _contents(index)}
-    for record in index.rows("SELECT * FROM pid ORDER BY handle"):
-        if record["folded"].partition("/")[2] not in known:
-            detail = f"a PID record of {record['checksum']}, which no commit event and no manifest has"
-            yield Finding(Kind.EXTRA, record["handle"], "", "", detail)
+    for found in index.rows("SELECT * FROM pid ORDER BY handle"):
+        if found["folded"].partition("/")[2] not in known:
+            detail = f"a PID record of {found['checksum']}, which no commit event and no manifest has"
+            yield Finding(Kind.EXTRA, found["handle"], "", "", detail)
 
 
-def _record(index: Index, handle: str) -> Any:
-    return index.one("SELECT * FROM pid WHERE folded = :folded", folded=handle.casefold())
+def _record(index: Index, handle: str) -> HandleRecord | None:
+    row = index.one("SELECT stated FROM pid WHERE folded = :folded", folded=handle.casefold())
+    return None if row is None else from_text(handle, row["stated"])
 
 
-def _content_trouble(row: Any, record: Any) -> str:
-    expected = irods_checksum(row["sha256"])
-    return "" if record["checksum"] == expected else f"{CHECKSUM} is {record['checksum']}, committed was {expected}"
+def _content_trouble(row: Any, record: HandleRecord) -> str:
+    found, expected = record.text(CHECKSUM), irods_checksum(row["sha256"])
+    return "" if found == expected else f"{CHECKSUM} is {found}, committed was {expected}"
 
 
-def _place_trouble(index: Index, row: Any, record: Any) -> str:
+def _place_trouble(index: Index, row: Any, record: HandleRecord) -> str:
     places = [each["url"] for each in index.rows("SELECT url FROM committed WHERE id24 = :id24", id24=row["id24"])]
-    return "" if record["url"] in places else f"{URL} is {record['url']}, committed was {row['url']}"
+    found = record.text(URL)
+    return "" if found in places else f"{URL} is {found}, committed was {row['url']}"
 
 
-def _copy_of(index: Index, batch: str, scope: Scope) -> Any:
-    """The replica event of a batch that the registrar has passed."""
+def _judge_whole(
+    index: Index, row: Any, record: HandleRecord, prefixes: Prefixes, scope: Scope, unserved: Mapping[str, str]
+) -> Iterator[Finding]:
+    """All that a record says; then the record of the copy, where the events tell of one."""
+    commit, suffix = _Committed.of(row, record.handle), row["id24"]
+    copy_url, named = _copy_of(index, row["batch"], scope), record.text(REPLICA)
+    # The copy may have its PID from a prefix that the second centre had once: a PID is for ever.
+    named_prefix = (named or "").partition("/")[0]
+    has_pid = _is_pid_of(named, suffix) and (
+        named_prefix == prefixes.second or named_prefix in unserved or _record(index, named or "") is not None
+    )
+    here = replace(prefixes, second=named_prefix) if has_pid else prefixes
+    if copy_url is not None:
+        allowed = [first_record(commit, here, _Replicated(commit, copy_url))]
+    else:
+        allowed = [first_record(commit, here)]
+        copies = index.rows("SELECT url FROM replicated WHERE batch = :batch", batch=row["batch"])
+        allowed += [first_record(commit, here, _Replicated(commit, each["url"])) for each in copies]
+        if named is not None and not row["is_past_replicator"]:  # as after a log that was lost: the event comes again
+            allowed.append(first_record(commit, replace(here, second=""), _Replicated(commit, named)))
+    wrong = min((list(differences(record, each)) for each in allowed), key=len)
+    if wrong:
+        yield Finding(Kind.MISREGISTERED, record.handle, "", row["batch"], _said(wrong))
+    pid = here.second_pid(commit)
+    if copy_url is not None and pid is not None and pid.partition("/")[0] not in unserved:
+        yield from _judge_copy(index, row, record, copy_url, here)
+
+
+def _copy_of(index: Index, batch: str, scope: Scope) -> str | None:
+    """The URL in the replica event of a batch, if the registrar has passed it."""
     query = (
         "SELECT r.url FROM replicated r JOIN done d ON d.program = 'registrar of copies' AND d.partition = r.partition "
         "WHERE r.batch = :batch AND r.offset < d.next_offset AND r.appended_at_us < :settled_us"
     )
-    return index.one(query, batch=batch, settled_us=scope.settled_us)
+    row = index.one(query, batch=batch, settled_us=scope.settled_us)
+    return None if row is None else str(row["url"])
 
 
-def _judge_copy(
-    index: Index, row: Any, record: Any, copy: Any, scope: Scope, unserved: Mapping[str, str]
-) -> Iterator[Finding]:
-    """The record must name its copy: by URL, or by a PID with a record of its own, also under a former prefix of the second centre."""
-    suffix = row["id24"]
-    expected = f"{scope.second_prefix}/{suffix}" if scope.second_prefix else copy["url"]
-    named = record["replica"]
-    has_pid = _is_pid_of(named, suffix) and (
-        named == expected or named.partition("/")[0] in unserved or _record(index, named) is not None
-    )
-    if not has_pid and named != expected:
-        detail = f"{REPLICA} is {named or 'missing'}, the verified copy is {expected}"
-        yield Finding(Kind.MISREGISTERED, record["handle"], "", row["batch"], detail)
-    pid = named if has_pid else expected
-    if not _is_pid_of(pid, suffix) or pid.partition("/")[0] in unserved:
-        return
+def _judge_copy(index: Index, row: Any, record: HandleRecord, copy_url: str, prefixes: Prefixes) -> Iterator[Finding]:
+    """The copy's own record, under the second prefix of `prefixes`; it may name the copy of another batch with the same content."""
+    pid = f"{prefixes.second}/{row['id24']}"
     of_copy = _record(index, pid)
     if of_copy is None:
-        yield Finding(Kind.UNREGISTERED, pid, "", row["batch"], f"no record for the copy {copy['url']}")
+        yield Finding(Kind.UNREGISTERED, pid, "", row["batch"], f"no record for the copy {copy_url}")
         return
-    query = "SELECT r.url FROM replicated r JOIN committed c ON c.batch = r.batch WHERE c.id24 = :id24"
-    places = [each["url"] for each in index.rows(query, id24=suffix)]
-    trouble = _content_trouble(row, of_copy)
-    if not trouble and of_copy["url"] not in places:
-        trouble = f"{URL} is {of_copy['url']}, the verified copy is {copy['url']}"
+    query = "SELECT r.url AS copy_url, c.* FROM replicated r JOIN committed c ON c.batch = r.batch WHERE c.id24 = :id24"
+    places = {each["copy_url"]: each for each in index.rows(query, id24=row["id24"])}
     query = "SELECT coalesce(pid, :prefix || '/' || id24) AS pid FROM committed WHERE id24 = :id24"
-    originals = {each["pid"] for each in index.rows(query, id24=suffix, prefix=record["handle"].partition("/")[0])}
-    if not trouble and of_copy["parent"] not in originals:
-        trouble = f"{PARENT} is {of_copy['parent'] or 'missing'}, the original is {record['handle']}"
+    prefix = record.handle.partition("/")[0]
+    originals = {each["pid"] for each in index.rows(query, id24=row["id24"], prefix=prefix)}
+    trouble, place, parent = _content_trouble(row, of_copy), of_copy.text(URL), of_copy.text(PARENT)
+    if not trouble and place not in places:
+        trouble = f"{URL} is {place}, the verified copy is {copy_url}"
+    if not trouble:
+        commit = _Committed.of(
+            places[place or ""], parent if parent is not None and parent in originals else record.handle
+        )
+        expected = second_record(_Replicated(commit, place or ""), prefixes)
+        trouble = _said(differences(of_copy, expected)) if expected is not None else ""
     if trouble:
         yield Finding(Kind.MISREGISTERED, pid, "", row["batch"], trouble)
+
+
+def _said(wrong: Iterable[Difference]) -> str:
+    return "; ".join(each.line("the events say") for each in wrong)

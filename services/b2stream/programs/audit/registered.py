@@ -13,6 +13,7 @@ from b2stream.handles.opening import open_handles, prefixes_from
 from b2stream.handles.records import Prefixes, first_record, second_record
 from b2stream.handles.service import CHECKSUM, URL, HandleRecord, HandleService
 from b2stream.programs.audit.checks import Check, Outcome, compared
+from b2stream.programs.audit.differing import differences
 from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 from b2stream.settings import Settings
 
@@ -75,11 +76,12 @@ class Registered:
             about = "the PID record names another batch of the same content, and its checksum"
             yield compared(expected.handle, about, found.text(CHECKSUM), expected.text(CHECKSUM))
             return
-        wrong = [each for each in expected.values if each not in found.values]
+        wrong = list(differences(found, expected))
         if not wrong:
             yield Check(expected.handle, "the PID record is as the events say", Outcome.GOOD)
         for each in wrong:
-            yield compared(expected.handle, f"{each.type} in the PID record", found.text(each.type), each.value)
+            detail = f"{each.found}, expected {each.expected}"
+            yield Check(expected.handle, f"{each.type} in the PID record", Outcome.BAD, detail)
 
     def attributes(
         self, store: ObjectStore, commit: BatchCommitted, replica: BatchReplicated | None
