@@ -289,6 +289,15 @@ def test_I1_copies_of_a_block_that_is_committed_or_buried_are_not_lost(
     assert log.findings(tmp_path).found == []
 
 
+def test_I1_an_attempt_that_sent_a_committed_batch_again_is_not_lost(
+    archive: Archive, log: Log, tmp_path: Path
+) -> None:
+    batch = archive.batches[0]
+    log.block(batch.close.station, DEAD, 0, batch.block)
+    log.close(replace(batch.close, attempt=DEAD))
+    assert log.findings(tmp_path).found == []
+
+
 def test_I1_an_attempt_that_its_own_station_superseded_is_not_lost(archive: Archive, log: Log, tmp_path: Path) -> None:
     log.block(archive.batches[3].close.station, DEAD, 0, b"never closed")
     log.close(replace(archive.batches[3].close, supersedes=(DEAD,)))
