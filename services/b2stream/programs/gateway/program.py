@@ -23,8 +23,8 @@ from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.publisher import Publisher
 from b2stream.programs.gateway.signing import unsigned
 from b2stream.programs.gateway.snapshot import FileChanged, FileUnreadable, Snapshot, take
-from b2stream.programs.gateway.sources import BadSources, sources_of
-from b2stream.programs.gateway.watch import Folder, Seen, Signature, list_of
+from b2stream.programs.gateway.sources import BadSources, settled_sources_of
+from b2stream.programs.gateway.watch import SOURCES_ENDING, Folder, Seen, Signature, list_of
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,9 @@ class Gateway:
     unreadable: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     _done: dict[str, Signature] = field(default_factory=dict)
-    _lists: dict[str, Signature] = field(default_factory=dict)
+    _lists: dict[str, Seen] = field(default_factory=dict)
+    _compared: dict[str, Signature] = field(default_factory=dict)
+    _alone: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         unfinished = self.journal.unfinished()
@@ -97,25 +99,38 @@ class Gateway:
         self.unsettled = {seen.name: seen for seen in scan.unsettled}
         self.unreadable = {name: why for name, why in self.unreadable.items() if name in self.present}
         metrics.UNREADABLE.set(len(self.unreadable))
+        self._lists = {seen.name: seen for seen in scan.lists}
         for seen in scan.lists:
-            if self._lists.get(seen.name) != seen.signature and self.is_taken(list_of(seen.name)):
-                self._lists[seen.name] = seen.signature
-                self._compare_list(list_of(seen.name))
+            if self._compared.get(seen.name) != seen.signature and self.is_taken(list_of(seen.name)):
+                self._compare_list(list_of(seen.name), seen)
+        self._name_lists_alone({seen.name for seen in scan.alone})
 
-    def _compare_list(self, name: str) -> None:
+    def _compare_list(self, name: str, listed: Seen) -> None:
         """Say it where a file was sent without the sources that now stand beside it: what is archived does not change."""
         latest = self.journal.latest(name)
-        if latest is None:
-            return  # archived and forgotten
         try:
-            sources = sources_of(self.present[name].path)
+            if latest is not None:  # else archived and forgotten
+                sources = settled_sources_of(self.present[name].path, listed)
+                if sources != latest.close.sources:
+                    told = {"facts": {"file": name}}
+                    log.warning("sources came or changed after their file was sent: not archived", extra=told)
+        except FileChanged:
+            return  # until it has settled
         except BadSources as error:
             log.error("%s", error)
-        else:
-            if sources != latest.close.sources:
-                log.warning(
-                    "sources came or changed after their file was sent: not archived", extra={"facts": {"file": name}}
-                )
+        self._compared[listed.name] = listed.signature
+
+    def _name_lists_alone(self, alone: set[str]) -> None:
+        """Say it once where a list waits for a file that nobody knows: one of the two may have another name than was meant."""
+        for name in sorted(alone - self._alone):
+            if self.journal.published(list_of(name)) is None:
+                told = {"facts": {"list": name, "file": list_of(name)}}
+                log.warning("%s names sources of %s, which is not in the folder", name, list_of(name), extra=told)
+        self._alone = alone
+
+    def _sources(self, seen: Seen) -> tuple[str, ...]:
+        """What the list beside a file names. Asked before the file is read: a bad list costs a look at each scan, not all of that."""
+        return settled_sources_of(seen.path, self._lists.get(seen.name + SOURCES_ENDING))
 
     def _attend(self, seen: Seen, work: Callable[[Seen], None]) -> None:
         """Do something with a file; trouble with the file itself does not keep the others waiting."""
@@ -134,6 +149,7 @@ class Gateway:
 
     def _consider(self, seen: Seen) -> None:
         """A file that is new or looks other than before: publish it, go on with it, or find that nothing changed."""
+        sources = self._sources(seen)
         snapshot = take(seen)
         unfinished = self.journal.open_attempt(seen.name)
         if unfinished is not None and (prepared := self._as_before(unfinished, snapshot)):
@@ -147,13 +163,15 @@ class Gateway:
             self.journal.unchanged(seen.name, seen.signature)
             self._done[seen.name] = seen.signature
             return
-        self._publish(snapshot)
+        self._publish(snapshot, sources)
 
-    def _publish(self, snapshot: Snapshot, again: Attempt | None = None, cause: str = "") -> None:
+    def _publish(
+        self, snapshot: Snapshot, sources: tuple[str, ...], again: Attempt | None = None, cause: str = ""
+    ) -> None:
         """Publish a content as a new attempt; `again` is the attempt that it repeats."""
         prepared = prepare(snapshot, self.station, self.block_bytes)
         batch = self._batch(prepared)
-        sources = sources_of(snapshot.path) or (again.close.sources if again is not None else ())
+        sources = sources or (again.close.sources if again is not None else ())
         repeats = again.batch if again is not None else None
         tries = again.tries + 1 if again is not None and cause != "asked" else 0
         supersedes = self.journal.superseded_by_next(snapshot.name, repeats)
@@ -236,13 +254,14 @@ class Gateway:
                 self._attend(seen, lambda seen, attempt=attempt, cause=cause: self._repeat(seen, attempt, cause))  # type: ignore[misc]
 
     def _repeat(self, seen: Seen, attempt: Attempt, cause: str) -> None:
+        sources = self._sources(seen)
         snapshot = take(seen)
         if snapshot.raw_sha256 != attempt.close.raw_sha256:
             self._done.pop(seen.name, None)  # another content by now: it is published as such
             return
         log.warning("sent again", extra={"facts": {"file": seen.name, "cause": cause, "tries": attempt.tries + 1}})
         metrics.RESENT.labels(cause).inc()
-        self._publish(snapshot, attempt, cause)
+        self._publish(snapshot, sources, attempt, cause)
 
     def _relation(self, name: str, batch: str) -> Relation | None:
         """What a content replaces: the latest accepted one of that name. The same content again stands as it stood."""

@@ -53,11 +53,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One look at the folder: files that are complete, oldest first, those that may still be written to, and lists of sources."""
+    """One look at the folder: files that are complete, oldest first, those that may still be written to, and lists of sources that
+    settled; `alone` are those of them whose file is not there, nor on its way under a temporary name."""
 
     complete: tuple[Seen, ...]
     unsettled: tuple[Seen, ...]
     lists: tuple[Seen, ...] = ()
+    alone: tuple[Seen, ...] = ()
 
 
 def is_temporary(name: str) -> bool:
@@ -100,7 +102,7 @@ class Folder:
         """Look once. Raises FolderAway."""
         now = self._clock()
         settled: dict[str, bool] = {}
-        present, temporary = self._list()
+        present, temporary, coming = self._list()
         for seen in present:
             before, since = self._since.get(seen.name, (None, now))
             since = since if before == seen.signature else now
@@ -114,17 +116,21 @@ class Folder:
         is_complete = {seen.name for seen in complete}
         unsettled = [seen for seen in files if seen.name not in is_complete]
         complete.sort(key=lambda seen: (seen.signature.modified_ns, seen.name))
-        lists = (seen for seen in present if is_sources(seen.name) and settled[seen.name])
-        return Scan(tuple(complete), tuple(unsettled), tuple(lists))
+        lists = tuple(seen for seen in present if is_sources(seen.name) and settled[seen.name])
+        alone = (seen for seen in lists if list_of(seen.name) not in settled)
+        alone = (seen for seen in alone if not any(list_of(seen.name) in name for name in coming))
+        return Scan(tuple(complete), tuple(unsettled), lists, tuple(alone))
 
     def unsettle(self, name: str) -> None:
         """The file changed while it was read: it has to settle anew."""
         if name in self._since:
             self._since[name] = (Signature(-1, 0, 0, 0), self._clock())
 
-    def _list(self) -> tuple[list[Seen], set[int]]:
+    def _list(self) -> tuple[list[Seen], set[int], list[str]]:
+        """Files, and the inodes and names of those that have a temporary name."""
         present: list[Seen] = []
         temporary: set[int] = set()
+        coming: list[str] = []
         try:
             names = os.listdir(self._path)
         except OSError as error:
@@ -137,9 +143,10 @@ class Folder:
                 continue
             if is_temporary(name):
                 temporary.add(status.st_ino)
+                coming.append(printable(name))
             elif stat.S_ISREG(status.st_mode):
                 present.append(Seen(printable(name), path, Signature.of(status)))
-        return present, temporary
+        return present, temporary, coming
 
     def _written_before(self, signature: Signature) -> bool:
         renamed = signature.inode != 0 and signature.inode in self._temporary
