@@ -223,6 +223,14 @@ def test_I6_the_repository_of_record_is_the_community_s_where_it_has_a_prefix(
     assert len(judged(index, service)) == 3
 
 
+def test_a_commit_event_of_no_calendar_is_a_finding_and_stops_no_audit(index: Index, service: MemoryHandles) -> None:
+    _, ours = some(index)
+    index.run("UPDATE committed SET closed_at_us = :at_us WHERE number = 1", at_us=2**62)
+    (finding,) = judged(index, service)
+    assert named([finding]) == [("misregistered", ours.handle)]
+    assert str(2**62) in finding.detail
+
+
 def test_I6_a_record_of_a_content_that_nobody_committed_is_extra(index: Index, service: MemoryHandles) -> None:
     service.create(record("A" * 24, "a" * 64, "irods://csc/nowhere"))
     service.create(HandleRecord(f"{PREFIX}/USER01", (HandleValue(300, "HS_SECKEY", "secret"),)))
