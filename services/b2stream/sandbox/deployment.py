@@ -27,6 +27,7 @@ from b2stream.sandbox.server import Server
 
 SERVERS = ("kafka", "redis", "handle", "first", "second")
 """Of several brokers each is a part of its own: kafka-1, kafka-2, kafka-3."""
+SETTINGS_FILE = "b2stream.toml"
 SERVER_GRACE_S = 20.0
 PROGRAM_GRACE_S = 40.0  # longer than the grace that the programs give their own commits
 
@@ -92,7 +93,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         self.directory = self.directory.absolute()
-        self.settings_file = self.directory / "b2stream.toml"
+        self.settings_file = self.directory / SETTINGS_FILE
         if self.given.kafka is not None and self.brokers is not None:
             raise ConfigurationError("--brokers is for the sandbox's own Kafka, and --kafka names another")
         self._brokers = cluster.broker_count(self.directory, self.brokers) if self.given.kafka is None else 1

@@ -8,7 +8,9 @@ from random import Random
 from b2stream.archive.location import parse_location
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.errors import ConfigurationError
+from b2stream.sandbox.deployment import SETTINGS_FILE
 from b2stream.sandbox.records import read_parts
+from b2stream.settings import load
 
 _PID = re.compile(r"(?:hdl:|https?://hdl\.handle\.net/)?[0-9A-Za-z.]+/([A-Za-z0-9_-]{24})")
 
@@ -26,12 +28,13 @@ def vault_folder(directory: Path, role: str, url: str) -> Path:
 
 def own_vault(directory: Path, role: str) -> Path:
     """The same for whatever sandbox lies in a directory, whether it runs or not. Raises NotInASandbox."""
-    part = read_parts(directory).get(role)
-    if part is None:
+    part, settings_file = read_parts(directory).get(role), directory / SETTINGS_FILE
+    if part is None or not settings_file.is_file():
         raise NotInASandbox(f"no sandbox in {directory}")
-    if part.pid is None or not part.address:
+    if part.pid is None:
         raise NotInASandbox(f"the {role} centre of {directory} is a zone of your own, which is left alone")
-    return vault_folder(directory, role, part.address)
+    settings = load(settings_file, environment={}).settings
+    return vault_folder(directory, role, getattr(settings, role).url)
 
 
 def data_objects(vault: Path) -> list[str]:

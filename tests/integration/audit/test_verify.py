@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from prov.model import ProvDocument
 
 from b2stream.batches.identity import id24
+from b2stream.programs.audit.provenance_cli import provenance
 from b2stream.programs.audit.verify_cli import verify
 from tests.integration.audit.archive import MANIFEST, RestingArchive
 
@@ -90,3 +92,21 @@ def test_a_downloaded_file_is_verified_without_any_network(archive: RestingArchi
     result = CliRunner().invoke(verify, [str(file), "--offline"])
     assert result.exit_code == 1
     assert "✗ file.csv: SHA-256" in result.output
+
+
+def test_a_history_names_the_source_blocks_by_topic_id_partition_and_offsets(archive: RestingArchive) -> None:
+    path = archive.data_objects()[3]
+    manifest = json.loads(archive.read("first", path + MANIFEST))
+    told = CliRunner().invoke(provenance, [path, "--config", str(archive.deployment.settings_file), "--json"])
+    assert told.exit_code == 0, told.output
+    document, log = json.loads(told.stdout), manifest["log"]
+    about = document["entity"][f"batch:{manifest['batch']}/log"]
+    assert about["b2stream:topicId"] == log["topic_id"]
+    assert about["b2stream:partition"]["$"] == str(log["partition"])
+    assert about["b2stream:blocks"] == [f"{first}-{last}" for first, last in log["blocks"]]
+    assert (about["b2stream:closeOffset"]["$"], about["b2stream:closeAppendedAt"]["$"]) == (
+        str(log["close_offset"]),
+        log["closed_at"],
+    )
+    read = ProvDocument.deserialize(content=told.stdout, format="json")
+    assert ProvDocument.deserialize(content=read.serialize(format="json"), format="json") == read

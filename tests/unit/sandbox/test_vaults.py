@@ -23,9 +23,10 @@ def pid_of(path: str) -> str:
 @pytest.fixture
 def vault(tmp_path: Path) -> Path:
     """The vault of a sandbox's second centre, with four data objects and their manifests; the first centre is somebody else's."""
-    ours = Part("second", "server", "irods://rods@127.0.0.1:1/fzjZone/home/rods/icos", pid=1)
-    theirs = Part("first", "server", "irods://me@127.0.0.1:2/myZone/home/me/icos")
-    write_parts(tmp_path, [theirs, ours])
+    ours, theirs = "irods://rods@127.0.0.1:1/fzjZone/home/rods/icos", "irods://me@127.0.0.1:2/myZone/home/me/icos"
+    (tmp_path / "b2stream.toml").write_text(f'[first]\nurl = "{theirs}"\n[second]\nurl = "{ours}"\n')
+    started_anew = Part("second", "server", address="", pid=1)
+    write_parts(tmp_path, [Part("first", "server", theirs), started_anew])
     vault = tmp_path / "second" / "vault" / "home" / "rods" / "icos"
     for path, content in CONTENTS.items():
         (vault / path).parent.mkdir(parents=True, exist_ok=True)
