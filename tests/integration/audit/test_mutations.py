@@ -9,10 +9,20 @@ from dataclasses import replace
 import pytest
 
 from b2stream.contracts.canonical import canonical_json
-from b2stream.handles.service import CHECKSUM, URL, HandleRecord
+from b2stream.handles.records import (
+    CHECKSUM_TIMESTAMP,
+    FIO,
+    FIXED_CONTENT,
+    HS_ADMIN,
+    PROFILE_VERSION,
+    REPLICA,
+    ROR,
+)
+from b2stream.handles.service import CHECKSUM, URL, Administrator, HandleRecord, HandleValue
 from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.cli import run
 from b2stream.programs.audit.findings import Kind
+from b2stream.programs.audit.log_rows import pid_of
 from b2stream.programs.audit.repair_cli import apply, make_plan
 from tests.integration.audit.archive import MANIFEST, ROLES, RestingArchive
 from tests.integration.audit.conftest import YESTERDAY
@@ -173,17 +183,59 @@ def test_a_pid_record_that_was_removed_is_unregistered_and_repair_writes_it_agai
     assert archive.audit(recompute=False).findings == []
 
 
-@pytest.mark.parametrize("kind", [CHECKSUM, URL])
-def test_an_altered_pid_record_is_misregistered_and_repair_rewrites_it(
-    archive: RestingArchive, pid: str, kind: str
+KINDS = [URL, CHECKSUM, CHECKSUM_TIMESTAMP, FIXED_CONTENT, PROFILE_VERSION, ROR, FIO, REPLICA, HS_ADMIN]
+SECOND_URL = HandleValue(11, URL, "irods://nowhere/at/all")
+NOTE = HandleValue(12, "NOTE", "not ours")
+
+
+@pytest.fixture
+def records(archive: RestingArchive) -> Iterator[list[HandleRecord]]:
+    """The records of as many contents as there are ways to damage one; they are put back."""
+    if not archive.registers:
+        pytest.skip("the Handle server is not to be had")
+    manifests = (json.loads(archive.read("first", path + MANIFEST)) for path in archive.data_objects())
+    suffixes = dict.fromkeys(manifest["data_object"]["id24"] for manifest in manifests)
+    handles = archive.handles()
+    found = [handles.read(f"{archive.settings.first.prefix}/{suffix}") for suffix in suffixes]
+    whole = [record for record in found if record is not None][: len(KINDS) + 2]
+    assert len(whole) == len(KINDS) + 2
+    yield whole
+    for record in whole:
+        handles.rewrite(record)
+    handles.close()
+
+
+def altered(record: HandleRecord, kind: str) -> HandleRecord:
+    # These rights are more than ours and not fewer: with fewer nobody could put the record back.
+    other = Administrator(f"0.NA/{record.handle.partition('/')[0]}", 200, "1" * 12) if kind == HS_ADMIN else "other"
+    values = tuple(replace(each, value=other) if each.type == kind else each for each in record.values)
+    assert values != record.values
+    return replace(record, values=values)
+
+
+def test_any_value_of_a_pid_record_that_is_altered_or_surplus_is_named_and_repair_rewrites_the_record(
+    archive: RestingArchive, records: list[HandleRecord]
 ) -> None:
-    before = archive.handles().read(pid)
-    assert before is not None
-    values = tuple(replace(each, value="something else") if each.type == kind else each for each in before.values)
-    archive.handles().rewrite(replace(before, values=values))
-    assert named(archive.audit(recompute=False)) == {("misregistered", pid, "")}
-    apply(archive.settings, make_plan(archive.settings, Plan(grace_s=0.0)))
-    assert archive.handles().read(pid) == before
+    damaged = [altered(record, kind) for record, kind in zip(records, KINDS, strict=False)]
+    damaged += [
+        replace(record, values=(*record.values, besides))
+        for record, besides in zip(records[-2:], (SECOND_URL, NOTE), strict=True)
+    ]
+    handles = archive.handles()
+    for record in damaged:
+        handles.rewrite(record)
+    report = archive.audit(recompute=False)
+    assert named(report) == {("misregistered", record.handle, "") for record in records}
+    details = {finding.path: finding.detail for finding in report.findings}
+    for record, kind in zip(records, [*KINDS, URL, "NOTE"], strict=True):
+        assert details[record.handle].startswith(f"{kind} is "), details[record.handle]
+    done = apply(archive.settings, make_plan(archive.settings, Plan(grace_s=0.0)))
+    assert [each.trouble for each in done] == [""] * len(records)
+    assert [handles.read(record.handle) for record in records] == records
+    handles.close()
+    told = [event for event in archive.object_events() if event.event == "metadata modification"]
+    assert {record.handle for record in records} <= {pid_of(event) for event in told}
+    assert archive.audit(recompute=False).findings == []
 
 
 def test_a_pid_without_an_object_is_extra(archive: RestingArchive, pid: str) -> None:
