@@ -1,7 +1,7 @@
 """`make faults`: every case once, the files of this folder side by side, because most of a case is waiting for something.
 
-Each file is a run of pytest with servers of its own; what it prints comes whole, when it has ended. `python -m tests.faults` with names of
-files runs those alone.
+Each file is a run of pytest with servers of its own; what it prints comes whole, when it has ended. One more run is of the tests in other
+folders that the catalogue names. At the end stands a line for each fault. `python -m tests.faults` with names of files runs those alone.
 """
 
 import os
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests import alone
+from tests.faults import outcomes
+from tests.faults.catalogue import CATALOGUE
 
 FOLDER = Path(__file__).parent
 SIDE_BY_SIDE = 3
@@ -35,10 +37,18 @@ LONGEST_FIRST = (
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A file's run: pytest's exit code, how long it took, what it printed."""
+class Run:
+    """What one run of pytest is asked for, and how it is called."""
 
-    file: Path
+    name: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended: pytest's exit code, how long it took, what it printed."""
+
+    name: str
     exit_code: int
     seconds: float
     printed: str
@@ -50,42 +60,55 @@ class Ended:
     def line(self) -> str:
         """For the table."""
         last = self.printed.rstrip().rpartition("\n")[2]
-        return f"{'✓' if self.good else '✗'} {self.file.relative_to(FOLDER)!s:<40} {self.seconds:>6.0f} s  {last}"
+        return f"{'✓' if self.good else '✗'} {self.name:<40} {self.seconds:>6.0f} s  {last}"
 
 
-def files_in_order(chosen: list[str]) -> list[Path]:
-    """All files of cases, or those with these names; the longest first, so that none is left alone at the end."""
-    found = sorted(file for file in FOLDER.rglob("test_*.py") if not chosen or file.name in chosen)
+def runs_in_order(chosen: list[str]) -> list[Run]:
+    """A run for each file of cases, or for those with these names; the longest first, so that none is left alone at the end."""
+    files = sorted(file for file in FOLDER.rglob("test_*.py") if not chosen or file.name in chosen)
     order = {name: number for number, name in enumerate(LONGEST_FIRST)}
-    return sorted(found, key=lambda file: order.get(file.name, len(order)))
+    files.sort(key=lambda file: order.get(file.name, len(order)))
+    runs = [Run(str(file.relative_to(FOLDER)), (str(file),)) for file in files]
+    return runs if chosen else [*runs[:SIDE_BY_SIDE], Run("other folders", elsewhere()), *runs[SIDE_BY_SIDE:]]
 
 
-def run(file: Path) -> Ended:
-    """All cases of one file."""
+def elsewhere() -> tuple[str, ...]:
+    """The tests of the catalogue that are in other folders."""
+    named = {test for faults in CATALOGUE.values() for fault in faults for test in fault.tests}
+    return tuple(
+        str(FOLDER.parent / test) for test in sorted(named) if "::test_" in test and not test.startswith("faults/")
+    )
+
+
+def run(asked: Run, report: Path) -> Ended:
+    """All its cases; `report` is where pytest writes what became of each."""
     began_s = time.monotonic()
     with tempfile.TemporaryFile() as output:
-        command = [sys.executable, "-m", "pytest", "--durations=0", "--durations-min=5", "-rs", str(file)]
+        command = [sys.executable, "-m", "pytest", "--durations=0", "--durations-min=5", "-rs"]
+        command += ["--junitxml", str(report), *asked.tests]
         environment = {**os.environ, "B2STREAM_FAULTS": "all"}
         exit_code = subprocess.call(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         output.seek(0)
         printed = output.read().decode(errors="replace")
-    return Ended(file, exit_code, time.monotonic() - began_s, printed)
+    return Ended(asked.name, exit_code, time.monotonic() - began_s, printed)
 
 
 def main(chosen: list[str]) -> int:
     """0 where every case was survived, else 1."""
     alone.take_turn(print)
     began_s, ended = time.monotonic(), []
-    files = files_in_order(chosen)
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for future in as_completed([pool.submit(run, file) for file in files]):
+    runs = runs_in_order(chosen)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        reports = [Path(folder) / f"{number}.xml" for number in range(len(runs))]
+        for future in as_completed([pool.submit(run, *each) for each in zip(runs, reports, strict=True)]):
             one = future.result()
             ended.append(one)
-            print(f"\n===== {len(ended)} of {len(files)}: {one.line()}\n{one.printed}", flush=True)
-    print("\n".join(one.line() for one in sorted(ended, key=lambda one: one.file)))
-    print(f"{sum(one.good for one in ended)} of {len(ended)} files are good, after {time.monotonic() - began_s:.0f} s")
+            print(f"\n===== {len(ended)} of {len(runs)}: {one.line()}\n{one.printed}", flush=True)
+        print(outcomes.table(outcomes.read(reports)))
+    print("\n".join(one.line() for one in sorted(ended, key=lambda one: one.name)))
+    print(f"{sum(one.good for one in ended)} of {len(ended)} runs are good, after {time.monotonic() - began_s:.0f} s")
     return 0 if ended and all(one.good for one in ended) else 1
 
 
