@@ -8,9 +8,11 @@ WORKDIR /source
 COPY requirements.lock .
 RUN pip download --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock --dest /wheels
 
-COPY pyproject.toml README.md CHANGELOG.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md CHANGELOG.md LICENSE ./
 COPY schemas schemas
 COPY services services
+# Provenance names the software with its commit: docker build --build-arg SOURCE_COMMIT=$(git rev-parse HEAD) .
+ARG SOURCE_COMMIT=""
 RUN pip install --no-cache-dir --no-index --find-links /wheels hatchling \
  && pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
  && python -m venv --without-pip /opt/b2stream \

@@ -18,6 +18,7 @@ import pytest
 from b2stream import __version__
 from b2stream.contracts import schemas
 from b2stream.settings import load
+from b2stream.software import VARIABLE
 from tests.acceptance import locked
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,6 +32,7 @@ NEVER_IN_THE_BASE = {
     "pandas",
     "prometheus-client",
 }
+BUILT_FROM = "0123456789abcdef" * 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Built without isolation: the lock has the build tools."""
     folder = tmp_path_factory.mktemp("built")
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir"]
+    environment = {**os.environ, VARIABLE: BUILT_FROM}  # git would tell another one where somebody commits meanwhile
     for words in ([folder], ["checkout", "--wheel"]):
         output = folder / words[0]
-        run = subprocess.run([*build, output, *words[1:], REPOSITORY], capture_output=True, text=True)
+        run = subprocess.run([*build, output, *words[1:], REPOSITORY], capture_output=True, text=True, env=environment)
         assert run.returncode == 0, run.stdout + run.stderr
     name = f"b2stream-{__version__}-py3-none-any.whl"
     return Built(folder / f"b2stream-{__version__}.tar.gz", folder / name, folder / "checkout" / name)
@@ -130,6 +133,11 @@ def test_the_wheel_has_schemas_the_lock_of_kafka_types_and_licence(built: Built)
 
 def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(built: Built) -> None:
     assert names_in(built.wheel) == names_in(built.wheel_of_checkout)
+
+
+def test_what_is_installed_knows_the_commit_that_it_was_built_from(base: Environment) -> None:
+    said = base.evaluate("from b2stream.software import software; print(software('b2stream-gateway'))")
+    assert said == f"b2stream-gateway {__version__} ({BUILT_FROM[:12]})"
 
 
 def test_the_base_brings_no_program_s_dependencies() -> None:

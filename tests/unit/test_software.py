@@ -1,5 +1,6 @@
 """Provenance names who did something with version and commit: from the build, from the environment, or from the checkout."""
 
+import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -59,6 +60,27 @@ def test_an_installation_inside_the_checkout_of_something_else_has_not_its_commi
     installed = package.parents[1] / ".venv" / "lib" / "b2stream"
     installed.mkdir(parents=True)
     assert commit_at(installed) == ""
+
+
+def test_a_build_takes_the_commit_of_the_sdist_or_of_the_environment_or_of_the_checkout(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Path(__file__).parents[2] / "hatch_build.py"
+    found = importlib.util.spec_from_file_location("hatch_build", place)
+    assert found is not None
+    assert found.loader is not None
+    hook = importlib.util.module_from_spec(found)
+    found.loader.exec_module(hook)
+    root, head = package.parents[1], git(package, "rev-parse", "HEAD")
+    assert hook.known(root) == head
+    (package / "one.py").write_text("2\n", encoding="utf-8")
+    assert hook.known(root) == f"{head}+"
+    assert hook.known(package) == ""
+    monkeypatch.setenv(VARIABLE, OF_THE_ENVIRONMENT)
+    assert hook.known(root) == OF_THE_ENVIRONMENT
+    (root / hook.IN_SDIST).write_text(f"{OF_THE_BUILD}\n", encoding="ascii")
+    assert hook.known(root) == OF_THE_BUILD
+    assert hook.IN_WHEEL.rpartition("/")[2] == BUILD_FILE
 
 
 def test_without_git_there_is_no_commit_and_no_failure(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:

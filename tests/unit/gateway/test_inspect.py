@@ -13,6 +13,7 @@ from b2stream.batches.manifest import batch_of, paths_of
 from b2stream.programs.gateway.cli import gateway
 from b2stream.programs.gateway.inspect import inspect
 from b2stream.programs.gateway.watch import TEMPORARY_ENDS
+from b2stream.software import VARIABLE, commit
 from tests.unit.gateway.stands import STATION, Stand, toa5
 
 OURS = ["--station", STATION, "--utc-offset-h", "1"]
@@ -64,7 +65,7 @@ def test_for_a_person_what_matters_stands_on_the_last_screen(tmp_path: Path) -> 
 def printed(path: Path, **environment: str) -> str:
     """What a real process writes into a pipe."""
     words = [sys.executable, "-m", "b2stream", "inspect", str(path), *OURS]
-    variables = {**os.environ, **environment}
+    variables = {**os.environ, VARIABLE: commit(), **environment}  # this process's: somebody may commit meanwhile
     return subprocess.run(words, capture_output=True, text=True, check=True, env=variables, timeout=60).stdout
 
 
