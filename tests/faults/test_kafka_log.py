@@ -29,6 +29,7 @@ from tests.faults.chain import NO_HANDLE, PARTITIONS, PROCESSOR, Chain, gateway_
 from tests.faults.judging import Judge
 from tests.faults.load import StationFile
 from tests.faults.scale import deadline_s, scaled_s
+from tests.faults.watched import WatchedChain
 from tests.waiting import PATIENCE_S, until
 
 AWAY_S = scaled_s(90.0)
@@ -49,7 +50,7 @@ class _ForgetfulKafka(Deployment):
 
 
 class _JudgeOfWhatIsLeft(Judge):
-    """The log does not hold everything any more: the check of sources and centres has to do."""
+    """The log does not hold everything any more. What it had acknowledged is judged at the end, from the oracle's record."""
 
     def _compare_with_log(self, archive: object) -> None:
         pass
@@ -62,7 +63,7 @@ def test_I8_and_I12_whatever_happens_to_the_log_stops_what_depends_on_it_and_is_
 ) -> None:
     one_closed = {variable(PROCESSOR, "closed_limit"): "1", variable("first", "timeout_s"): str(ANSWER_S)}
     own = _ForgetfulKafka(evidence / "chain", NO_HANDLE, community="log")
-    with Chain(own, environment=one_closed) as chain:
+    with WatchedChain(own, environment=one_closed) as chain:
         chain.start()
         judge = _JudgeOfWhatIsLeft(chain)
         rounds = iter([load.round_of_files(seed, number) for number in range(2 * len(ACTS))])
@@ -165,10 +166,17 @@ ACTS = (
 
 def _make_again(chain: Chain) -> None:
     """Delete the measurements, and make the topic as `topics create` makes it."""
+    _keep_all(chain)
     name = topics.MEASUREMENTS.full_name(chain.deployment.community)
     Admin(chain.deployment.addresses["kafka"]).delete_topic(name)
     chain.deployment.prepare()
     chain.learn_topics()
+
+
+def _keep_all(chain: Chain) -> None:
+    """Let the oracle keep what was acknowledged and is to be deleted."""
+    assert isinstance(chain, WatchedChain)
+    chain.watch.keep_all()
 
 
 def _start_who_ended(chain: Chain) -> list[str]:
@@ -181,6 +189,7 @@ def _start_who_ended(chain: Chain) -> list[str]:
 
 def _forget_everything(chain: Chain) -> None:
     """Let real retention take all measurements, then set it back."""
+    _keep_all(chain)
     name = topics.MEASUREMENTS.full_name(chain.deployment.community)
     _set_retention(chain, name, 1)
     admin = Admin(chain.deployment.addresses["kafka"])

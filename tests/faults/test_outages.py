@@ -21,6 +21,7 @@ from tests.faults.chain import NO_HANDLE, PROCESSOR, REPLICATOR, Chain, gateway_
 from tests.faults.judging import Judge, assert_same_end
 from tests.faults.load import StationFile
 from tests.faults.scale import deadline_s, scaled_s
+from tests.faults.watched import WatchedChain
 from tests.waiting import PATIENCE_S, until
 
 HEALED_S = deadline_s(120.0)  # longest time to drain after a fault is gone
@@ -48,7 +49,7 @@ def test_I11_servers_that_freeze_and_die_and_I12_what_is_wiped_change_nothing(
     own = Deployment(evidence / "chain", NO_HANDLE, community="outages")
     told = []
     count_of_rounds = sum(ROUNDS_OF.values())
-    with ThreadPoolExecutor(1) as pool, Chain(own, environment=timeouts) as chain:
+    with ThreadPoolExecutor(1) as pool, WatchedChain(own, environment=timeouts) as chain:
         still = pool.submit(
             moments.undisturbed,
             servers,

@@ -15,6 +15,7 @@ from b2stream.sandbox.deployment import Deployment
 from tests.faults import load
 from tests.faults.chain import PROCESSOR, Chain, beside
 from tests.faults.judging import Judge
+from tests.faults.watched import WatchedChain
 from tests.groups import end_sessions
 from tests.waiting import until
 
@@ -31,7 +32,7 @@ PROCESSORS = 2
 def test_I1_twenty_rebalances_within_two_minutes_change_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
 ) -> None:
-    with Chain(beside(servers, evidence / "chain", name)) as chain:
+    with WatchedChain(beside(servers, evidence / "chain", name)) as chain:
         chain.start()
         chain.launch(SECOND)
         chain.wait_until_ready(SECOND)
