@@ -9,13 +9,16 @@ import pytest
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.placing import Writer
+from b2stream.archive.waiting import StoppableClock
 from b2stream.batches.examining import Examination
 from b2stream.batches.manifest import InLog, build_manifest, paths_of, read_manifest
 from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed, BatchCommitted
 from b2stream.errors import AccessRefused, Retryable
+from b2stream.programs.audit.planning import ANNOUNCE, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announced, Announcer, reannounce
+from b2stream.programs.audit.repairing import Repair
 from b2stream.programs.audit.walking import SignatureCheck
 from tests.unit.audit.test_scrubbing import Told
 from tests.unit.processor.stations import StationBatch, attempt_name
@@ -136,3 +139,13 @@ def test_kafka_that_goes_away_ends_it_with_a_sentence(store: MemoryStore) -> Non
     announcer = Announcer(Silent(), Framing(), "icos", 3)
     with pytest.raises(Retryable, match="Kafka did not acknowledge the event about"):
         list(reannounce(store, announcer, acknowledged_within_s=0.0))
+
+
+def test_I9_repair_announces_none_of_two_manifests_that_came_to_differ_after_it_was_planned(store: MemoryStore) -> None:
+    path = next(state.path for state in store.list() if state.path.endswith(".json"))
+    second, told = MemoryStore("fzj"), Told()
+    second.put(path, altered(store.content(path)))
+    repair = Repair({"csc": store, "fzj": second}, Announcer(told, Framing(), "icos", 3), StoppableClock())
+    (done,) = repair.apply(RepairPlan([Act(ANNOUNCE, "csc", path)]))
+    assert "neither is announced" in done.trouble
+    assert told.values == []
