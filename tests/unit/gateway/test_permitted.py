@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from b2stream.programs.gateway.permitted import BEFORE_SAYING_NO_S, LOOK_AGAIN_S
 from tests.unit.gateway.stands import STATION, Clock, Stand, judge, toa5
 
 SERIES = "Met_1234"
+PATIENCE_S = 60.0
 OURS, OTHER = StationSeries(SERIES, 0), StationSeries("EC_L99_F01", 0)
 
 
@@ -42,7 +45,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_it_is_said_before_it_is_sent_and_sent_all_the_same(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
     gateway = stand.start()
-    gateway.warn = Permitted(Topic(described(OTHER)).load, {}).warn
+    gateway.warn = Permitted(Topic(described(OTHER)).load, {}, wait_s=PATIENCE_S).warn
     sent_before_it_was_said: list[int] = []
     stand.log.before_append = lambda: sent_before_it_was_said.append(len(warnings(caplog)))
     stand.write("met.dat", toa5(5))
@@ -59,7 +62,7 @@ def test_nothing_is_said_where_nothing_is_wrong_or_known(
     stand: Stand, caplog: pytest.LogCaptureFixture, says: Mapping[str, StationDescription] | Retryable
 ) -> None:
     gateway = stand.start()
-    gateway.warn = Permitted(Topic(says).load, {"campbell-toa5": 0}).warn
+    gateway.warn = Permitted(Topic(says).load, {"campbell-toa5": 0}, wait_s=PATIENCE_S).warn
     stand.write("met.dat", toa5(5))
     gateway.step()
     assert len(stand.log.closes()) == 1
@@ -71,7 +74,7 @@ def test_a_description_is_read_again_now_and_then_and_before_somebody_is_alarmed
 ) -> None:
     clock, topic = Clock(), Topic(described(OURS))
     gateway = stand.start()
-    gateway.warn = Permitted(topic.load, {}, clock).warn
+    gateway.warn = Permitted(topic.load, {}, clock, PATIENCE_S).warn
 
     def publish(rows: int) -> int:
         stand.write("met.dat", toa5(rows))
@@ -90,6 +93,53 @@ def test_a_description_is_read_again_now_and_then_and_before_somebody_is_alarmed
     clock.now += BEFORE_SAYING_NO_S
     assert publish(5) == 4
     assert len(warnings(caplog)) == 1, "by now it is allowed"
+
+
+def test_the_first_file_is_warned_of_because_the_description_was_read_before_it(
+    stand: Stand, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = Topic(described(OTHER))
+    permitted = Permitted(topic.load, {}, Clock(), 0.0)
+    permitted.begin(PATIENCE_S)
+    assert topic.reads == 1
+    gateway = stand.start()
+    gateway.warn = permitted.warn
+    stand.write("met.dat", toa5(5))
+    gateway.step()
+    assert len(warnings(caplog)) == 1
+    assert topic.reads == 1
+
+
+def test_no_file_waits_for_a_kafka_that_does_not_tell_and_what_it_tells_later_counts(
+    stand: Stand, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic, asked, tells = Topic(described(OTHER)), threading.Event(), threading.Event()
+    told: list[bool] = []
+
+    def load() -> Mapping[str, StationDescription]:
+        asked.set()
+        told.append(tells.wait(PATIENCE_S))
+        return topic.load()
+
+    gateway = stand.start()
+    gateway.warn = Permitted(load, {}, Clock(), 0.0).warn
+    try:
+        for rows in range(1, 4):
+            stand.write("met.dat", toa5(rows))
+            gateway.step()
+        assert len(stand.log.closes()) == 3
+        assert asked.wait(PATIENCE_S)
+        assert not told, "still being read, and only once"
+    finally:
+        tells.set()
+    deadline, rows = time.monotonic() + PATIENCE_S, 3
+    while not warnings(caplog):
+        assert time.monotonic() < deadline
+        rows += 1
+        stand.write("met.dat", toa5(rows))
+        gateway.step()
+    assert told == [True]
+    assert topic.reads == 1
 
 
 def inspected(path: Path, description: Path, *more: str) -> str:
@@ -152,7 +202,7 @@ def test_the_gateway_judges_the_variables_that_the_processor_finds(
     (batch,) = judge(stand.log).values()
     variables = tuple(SeriesVariable(name, unit) for name, unit, _ in batch.examined.variables)
     gateway = stand.start()
-    gateway.warn = Permitted(Topic(described(StationSeries(SERIES, 0, variables))).load, {}).warn
+    gateway.warn = Permitted(Topic(described(StationSeries(SERIES, 0, variables))).load, {}, wait_s=PATIENCE_S).warn
     stand.write("met.dat", toa5(6))
     gateway.step()
     assert len(variables) == 3

@@ -126,6 +126,9 @@ def opened(
             station = settings.gateway.station
             receipts = Receipts(journal, station, community, cluster.topic_id, cluster.consumer, framing)
             cleanup.callback(receipts.close)
+        permitted = _permitted(settings, framing) if with_receipts else None
+        if permitted is not None:
+            permitted.begin()
         gateway = Gateway(
             station=Station(settings.gateway.station, settings.gateway.utc_offset_h),
             journal=journal,
@@ -138,7 +141,7 @@ def opened(
             window_s=settings.gateway.window_s,
             beat=health.beat,
             sign=sign,
-            warn=_permitted(settings, framing).warn if with_receipts else _say_nothing,
+            warn=_say_nothing if permitted is None else permitted.warn,
             forget=Forgetting(journal, settings.gateway.keep_receipts_days).now_and_then,
         )
         health.ready()
