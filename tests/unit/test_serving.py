@@ -21,6 +21,7 @@ NO_PAGES: dict[str, Any] = {"monitoring": {"port": 0}}
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.set_wakeup_fd(-1)  # a gateway that ran in this process would take our signals for its own, and end it
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
