@@ -12,6 +12,7 @@ LENGTH_S = 15.0
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("all_faults")
 def test_I11_a_short_soak_ends_with_everything_where_it_belongs(
     evidence: Path, seed: int, say: Callable[[str], None]
 ) -> None:
