@@ -1,5 +1,6 @@
 """An audit of an archive that is being filled says nothing: what is under way is lag, with the grace of every day and with none (I13)."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ class Audits:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(os.environ.get("B2STREAM_FAULTS") != "all", reason="takes long: B2STREAM_FAULTS=all runs it")
 def test_I13_audits_while_the_archive_is_being_filled_and_a_processor_is_dead_find_nothing(
     kafka_bootstrap: str, tmp_path: Path, community: str
 ) -> None:
