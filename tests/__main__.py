@@ -1,7 +1,8 @@
 """`make test`: all tests, in two runs of pytest side by side.
 
 Most tests of servers wait, for one that starts, stops or is frozen, and leave a core idle. So beside the integration tests run the
-unit tests and the simulator, which only compute, then the demos and the faults. Their output comes whole, after that of the others.
+unit tests and the simulator, which only compute, then the demos, the faults and a part of the integration tests, so that both take
+about as long. Their output comes whole, after that of the others.
 """
 
 import subprocess
@@ -9,7 +10,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-BESIDE = ("tests/unit", "tests/simulator", "tests/acceptance", "tests/faults")
+BESIDE = (
+    "tests/unit",
+    "tests/simulator",
+    "tests/acceptance",
+    "tests/faults",
+    "tests/integration/replicator",
+    "tests/integration/sandbox",
+    "tests/integration/security",
+    "tests/integration/zone",
+)
 CACHE_BESIDE = ".pytest_cache/beside"  # two runs must not write one
 CUT_SHORT = 1
 
