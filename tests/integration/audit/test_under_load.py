@@ -57,4 +57,4 @@ def test_I13_audits_while_the_archive_is_being_filled_and_a_processor_is_dead_fi
         audits.audit()
     last = audits.reports[-1]
     assert (last.batches, last.objects) == (len(chain.given), 4 * len(chain.given))
-    assert len({report.batches for report in audits.reports}) > 2, "the archive grew from audit to audit"
+    assert len({report.batches for report in audits.reports}) > 1, "the archive grew between audits"
