@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,6 @@ from b2stream.contracts.letters import Letter, read_letter
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, BatchRepeated, CoverageStarted
-from b2stream.errors import Retryable
 from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.processor.offsets import group_name
@@ -201,17 +200,6 @@ class Deployment:
             process.kill()
         self.producer.close()
         self.store.close()
-
-
-def wait_until(is_so: Callable[[], bool], timeout_s: float = QUICK_S, what: str = "it") -> None:
-    """Look again and again until it is so; fails after the timeout."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        with contextlib.suppress(Retryable):  # Kafka is still finding its feet
-            if is_so():
-                return
-        assert time.monotonic() < deadline, f"{what} did not come to be so within {timeout_s} s"
-        time.sleep(0.1)
 
 
 @pytest.fixture

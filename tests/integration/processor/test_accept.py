@@ -6,8 +6,9 @@ import sys
 
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import OffsetsAccepted
-from tests.integration.processor.conftest import Deployment, wait_until
+from tests.integration.processor.conftest import Deployment
 from tests.unit.processor.stations import StationBatch, attempt_name
+from tests.waiting import until
 
 
 def offsets(deployment: Deployment, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -39,7 +40,7 @@ def test_a_loss_is_fatal_until_someone_accepts_it_and_then_the_rest_is_archived(
         "the disk was full",
     )
     deployment.start()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     assert list(deployment.data_objects().values()) == [kept.data_object()]
 
 

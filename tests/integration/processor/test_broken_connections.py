@@ -5,7 +5,6 @@ import contextlib
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -25,15 +24,16 @@ class Broker:
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
-        self._connections: list[socket.socket] = []
+        self._connections: list[tuple[socket.socket, threading.Thread]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection = self._listening.accept()[0]
-                self._connections.append(connection)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+                serving = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+                self._connections.append((connection, serving))
+                serving.start()
 
     @staticmethod
     def _serve(connection: socket.socket) -> None:
@@ -46,9 +46,11 @@ class Broker:
                 connection.sendall(struct.pack(">i", len(answer)) + answer)
 
     def break_off(self) -> None:
-        for connection in self._connections:
+        """Reset every connection; once this returns, each has been."""
+        for connection, serving in self._connections:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            connection.shutdown(socket.SHUT_RD)  # wakes the thread that reads: only then is it really closed
+            connection.shutdown(socket.SHUT_RD)  # wakes the thread that reads: while it does, nothing is really closed
+            serving.join()
             connection.close()
         self._connections.clear()
 
@@ -75,8 +77,7 @@ def test_I11_whatever_is_sent_while_connections_break_fails_as_an_error_of_kafka
 
     async def scenario() -> None:
         connections = [await create_conn("127.0.0.1", broker.port) for _ in range(2)]
-        broker.break_off()
-        time.sleep(0.1)  # the loop stands still meanwhile, as on a busy machine: it finds both broken at once
+        broker.break_off()  # the loop stands still meanwhile, as on a busy machine: it finds both broken at once
         asking = []
         for _ in range(10):  # each turn of the loop a little later than the break
             asking += [asyncio.create_task(ask(connection)) for connection in connections]

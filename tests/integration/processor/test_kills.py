@@ -6,8 +6,9 @@ import pytest
 
 from b2stream.failpoints import FAIL_VARIABLE
 from tests.integration.processor.alongside import alongside
-from tests.integration.processor.conftest import Deployment, wait_until
+from tests.integration.processor.conftest import Deployment
 from tests.integration.processor.test_process import expect_exactly, interleaved, some_batches
+from tests.waiting import until
 
 KILLS = {  # at which passings of a step each next processor is killed
     "append": (5,),
@@ -32,6 +33,6 @@ def test_I1_killed_at_any_step_and_started_again_it_ends_at_the_same_objects(dep
         assert process.exit_code == -signal.SIGKILL, process.last_log_lines()
         assert not deployment.is_all_acknowledged(), "it was killed with nothing in flight"
     last = deployment.start()
-    wait_until(deployment.is_all_acknowledged, 120.0)
+    until(deployment.is_all_acknowledged, timeout_s=120.0)
     expect_exactly(deployment, batches)
     last.stop()

@@ -23,13 +23,15 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.partitions import partition_of
 from b2stream.sandbox.ports import free_port
 from b2stream.sandbox.processes import Process
-from tests.integration.processor.conftest import PARTITIONS, Deployment, wait_until
+from tests.integration.processor.conftest import PARTITIONS, Deployment
 from tests.unit.processor.stations import SCHEMA, START_US, StationBatch, attempt_name
+from tests.waiting import until
 
 LIMIT_BYTES = 300 << 20
 PIECE_BYTES = 256 << 10
 PIECES = 4096
 ROWS = 500
+LOOK_EVERY_S = 0.1  # whoever is asked more often is measured with the work of answering
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("B2STREAM_FAULTS") != "all", reason="takes minutes; `make memory` runs it"),
@@ -112,7 +114,7 @@ def test_I10_a_file_of_1_GB_needs_less_than_300_MB(deployment: Deployment, spool
     sha256 = send_large_file(deployment, attempt_name(1))
     started = time.monotonic()
     process = deployment.start()
-    wait_until(deployment.is_all_acknowledged, 600.0)
+    until(deployment.is_all_acknowledged, timeout_s=600.0, poll_s=LOOK_EVERY_S)
     elapsed_s = time.monotonic() - started
     (event,) = deployment.events()
     assert (event.sha256, event.size_bytes) == (sha256, PIECES * PIECE_BYTES)
@@ -127,11 +129,11 @@ def test_I10_ten_thousand_open_attempts_need_less_than_300_MB_and_1024_descripto
     batches = {attempt_name(at): StationBatch(f"ST-{at % 97:03d}", f"s{at // 97}", at) for at in range(10_000)}
     deployment.send(*(batch.block(name, 0) for name, batch in batches.items()))
     process = deployment.start(limit_files=1024)
-    wait_until(lambda: metric(port, "b2stream_processor_open_attempts") == 10_000, 300.0)
+    until(lambda: metric(port, "b2stream_processor_open_attempts") == 10_000, timeout_s=300.0, poll_s=LOOK_EVERY_S)
     open_files = len(os.listdir(f"/proc/{process.pid}/fd"))
     closing = dict(list(batches.items())[:100])
     deployment.send(*([*batch.blocks(name)[1:], batch.close(name)] for name, batch in closing.items()))
-    wait_until(lambda: len({event.batch for event in deployment.events()}) == 100, 120.0)
+    until(lambda: len({event.batch for event in deployment.events()}) == 100, timeout_s=120.0, poll_s=LOOK_EVERY_S)
     peak = peak_bytes(process)
     print(f"10,000 open attempts: peak {peak >> 20} MiB, {open_files} file descriptors")
     assert metric(port, "b2stream_processor_open_attempts") == 9_900

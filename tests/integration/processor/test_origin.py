@@ -13,9 +13,10 @@ from b2stream.contracts.stations import StationDescription
 from b2stream.settings import load
 from b2stream.stations.known import publish
 from tests.integration.processor.alongside import alongside
-from tests.integration.processor.conftest import QUICK_S, Deployment, wait_until
+from tests.integration.processor.conftest import QUICK_S, Deployment
 from tests.unit.processor.signers import FORGED, NEW, OURS, THEIRS, Signer, described, other_units
 from tests.unit.processor.stations import StationBatch, attempt_name
+from tests.waiting import until
 
 ENDED = Signer(4)
 DAY_US = 86_400_000_000
@@ -67,11 +68,11 @@ def test_I9_what_its_station_did_not_sign_never_reaches_the_archive(deployment: 
     deployment.send(NEW.sent(batch(201), attempt_name(201)))  # its key is published later
     deployment.send(OURS.sent(batch(202), attempt_name(202)))  # the old key still holds
     deployment.start()
-    wait_until(lambda: len(deployment.events()) == 2, what="what the old key signed")
-    wait_until(lambda: len({each.attempt for each in deployment.letters() if each.poison}) == len(expected))
+    until(lambda: len(deployment.events()) == 2, what="what the old key signed")
+    until(lambda: len({each.attempt for each in deployment.letters() if each.poison}) == len(expected))
     tell(deployment, described("SE-Htm", ended, OURS.key(), NEW.key()))
-    wait_until(lambda: len(deployment.events()) == 3, what="what the new key signed")
-    wait_until(deployment.is_all_acknowledged, what="the end of what nobody closed")
+    until(lambda: len(deployment.events()) == 3, what="what the new key signed")
+    until(deployment.is_all_acknowledged, what="the end of what nobody closed")
 
     assert sorted(event.attempt for event in deployment.events()) == [
         attempt_name(number) for number in (200, 201, 202)

@@ -11,9 +11,10 @@ from b2stream.contracts.stations import SeriesVariable, StationSeries
 from b2stream.settings import load
 from b2stream.stations.known import publish
 from tests.integration.processor.alongside import alongside
-from tests.integration.processor.conftest import QUICK_S, Deployment, wait_until
+from tests.integration.processor.conftest import QUICK_S, Deployment
 from tests.unit.processor.signers import OURS, described
 from tests.unit.processor.stations import StationBatch, attempt_name
+from tests.waiting import until
 
 CO2 = SeriesVariable("co2", "umol mol-1")
 EC, WRONG_UNIT = StationSeries("EC_L99_F01", 0, (CO2,)), StationSeries("EC_L98_F01", 0, (SeriesVariable("co2", "ppm"),))
@@ -57,8 +58,8 @@ def test_I9_a_station_publishes_what_its_description_lists_and_nothing_else(depl
     ]
     deployment.send(*(OURS.sent(batch, attempt_name(batch.number)) for batch in batches))
     deployment.start()
-    wait_until(lambda: len({each.reason for each in deployment.letters() if each.poison}) == 2, what="both refusals")
-    wait_until(deployment.is_all_acknowledged, what="the end of what is refused")
+    until(lambda: len({each.reason for each in deployment.letters() if each.poison}) == 2, what="both refusals")
+    until(deployment.is_all_acknowledged, what="the end of what is refused")
     assert [event.attempt for event in deployment.events()] == [attempt_name(1)]
     assert sorted(deployment.data_objects().values()) == [batches[0].data_object()]
     refused = {each.attempt: each.reason for each in deployment.letters() if each.poison}

@@ -3,15 +3,15 @@
 import collections
 import random
 import signal
-import time
 
 import pytest
 
 from b2stream.contracts import topics
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.integration.processor.alongside import alongside
-from tests.integration.processor.conftest import QUICK_S, Deployment, wait_until
+from tests.integration.processor.conftest import QUICK_S, Deployment
 from tests.unit.processor.stations import Sent, StationBatch, attempt_name
+from tests.waiting import until
 
 
 def some_batches(count: int, stations: int = 6) -> list[StationBatch]:
@@ -54,7 +54,7 @@ def test_batches_of_all_partitions_are_archived_announced_and_acknowledged(deplo
     batches = some_batches(12)
     deployment.send(interleaved(batches))
     process = deployment.start()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     expect_exactly(deployment, batches)
     process.send(signal.SIGTERM)
     assert process.wait(QUICK_S)
@@ -67,7 +67,7 @@ def test_a_group_without_offsets_says_from_when_on_it_covers_the_log(deployment:
     deployment.send(batch.sent(attempt_name(1)))
     first = deployment.read("measurements")[0]
     deployment.start()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     coverage = {each.partition: each for each in deployment.coverage()}
     assert set(coverage) == {0, 1, 2}
     for number, record in coverage.items():
@@ -78,7 +78,7 @@ def test_a_group_without_offsets_says_from_when_on_it_covers_the_log(deployment:
     before = len(deployment.read("events"))
     deployment.start()
     deployment.send(StationBatch(number=2).sent(attempt_name(2)))
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     assert len(deployment.read("events")) == before, "the second start goes on from the group's offsets"
 
 
@@ -107,7 +107,7 @@ def test_a_committed_offset_outside_the_log_is_fatal_before_a_message_is_taken(
 @alongside
 def test_I8_a_topic_that_is_made_again_under_a_processor_stops_it(deployment: Deployment) -> None:
     process = deployment.start()
-    wait_until(lambda: "reading partitions" in process.last_log_lines())
+    until(lambda: "reading partitions" in process.last_log_lines())
     deployment.admin.delete_topic(deployment.topic)
     deployment.admin.create_topic(deployment.topic, 3, 1, topics.MEASUREMENTS.config())
     deployment.send(StationBatch().sent(attempt_name(1)))  # at the offsets that the old topic would have given next
@@ -115,7 +115,7 @@ def test_I8_a_topic_that_is_made_again_under_a_processor_stops_it(deployment: De
     assert process.exit_code == 1
     assert "deleted and made again under this program: start it again" in process.last_log_lines(50)
     deployment.start()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     expect_exactly(deployment, [StationBatch()])
 
 
@@ -126,17 +126,17 @@ def test_two_processors_one_joining_and_one_leaving_in_mid_load_give_the_same_ob
     batches = some_batches(60, stations=12)
     first = deployment.start()
     deployment.send(interleaved(batches[:20]))
-    wait_until(lambda: len(deployment.events()) > 3)
+    until(lambda: len(deployment.events()) > 3)
     second = deployment.start()
     deployment.send(interleaved(batches[20:40]))
-    wait_until(lambda: "reading partitions" in second.last_log_lines(100))
+    until(lambda: "reading partitions" in second.last_log_lines(100))
     middle = interleaved(batches[40:])
     deployment.send(middle[:40])
     first.send(signal.SIGTERM)
     deployment.send(middle[40:])
     assert first.wait(QUICK_S)
     assert first.exit_code == 0, first.last_log_lines()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     expect_exactly(deployment, batches)
 
 
@@ -145,12 +145,12 @@ def test_killed_without_a_word_its_partitions_pass_to_the_other_one(deployment: 
     batches = some_batches(24, stations=12)
     first, second = deployment.start(), deployment.start()
     deployment.send(interleaved(batches[:12]))
-    wait_until(lambda: len(deployment.events()) > 2)
+    until(lambda: len(deployment.events()) > 2)
     last = interleaved(batches[12:])
     deployment.send(last[:20])
     first.kill()
     deployment.send(last[20:])
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     expect_exactly(deployment, batches)
     assert second.running
 
@@ -160,7 +160,7 @@ def test_sigterm_acknowledges_what_is_done_and_does_not_wait_for_open_attempts(d
     deployment.send(batch.sent(attempt_name(1)), open_one.blocks(attempt_name(2)))
     deployment.configure(processor={"grace_s": 60.0})
     process = deployment.start()
-    wait_until(lambda: len(deployment.events()) == 1)
+    until(lambda: len(deployment.events()) == 1)
     process.send(signal.SIGTERM)
     assert process.wait(30.0)
     assert process.exit_code == 0
@@ -173,10 +173,10 @@ def test_sigterm_ends_soon_after_the_grace_time_while_the_centre_is_frozen(deplo
         url = f"irods://rods@{zone.host}:{zone.port}{zone.home}/{deployment.community}"
         deployment.configure(first={"url": url, "timeout_s": 60.0}, processor={"grace_s": 4.0})
         process = deployment.start()
-        wait_until(lambda: "reading partitions" in process.last_log_lines())
+        until(lambda: "reading partitions" in process.last_log_lines())
         zone.freeze()
         deployment.send(StationBatch().sent(attempt_name(1)))
-        time.sleep(1.0)  # nothing shows from outside that the commit hangs
+        assert not process.wait(1.0)  # nothing shows from outside that the commit hangs
         process.send(signal.SIGTERM)
         assert process.wait(15.0), process.last_log_lines()
         assert process.exit_code == 0
@@ -191,14 +191,14 @@ def test_I11_a_centre_that_was_away_is_lag_and_nothing_else(deployment: Deployme
         url = f"irods://rods@{zone.host}:{zone.port}{zone.home}/{deployment.community}"
         deployment.configure(first={"url": url, "timeout_s": 5.0})
         process = deployment.start()
-        wait_until(lambda: "reading partitions" in process.last_log_lines())
+        until(lambda: "reading partitions" in process.last_log_lines())
         zone.kill()
         batches = some_batches(6)
         deployment.send(interleaved(batches))
-        wait_until(lambda: "waits" in process.last_log_lines())
+        until(lambda: "waits" in process.last_log_lines())
         assert not deployment.events()
         zone.start()
-        wait_until(deployment.is_all_acknowledged)
+        until(deployment.is_all_acknowledged)
         assert len({event.batch for event in deployment.events()}) == 6
         assert not deployment.letters()
         process.stop()
@@ -208,9 +208,9 @@ def test_a_silent_attempt_is_abandoned_in_the_log_and_its_blocks_become_letters(
     deployment.configure(processor={"silence_s": 2.0})
     deployment.send(StationBatch().blocks(attempt_name(1))[:2])
     deployment.start()
-    wait_until(lambda: len(deployment.letters()) == 2)
+    until(lambda: len(deployment.letters()) == 2)
     assert {letter.reason for letter in deployment.letters()} == {"abandoned"}
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
 
 
 def test_redis_that_is_away_changes_nothing(deployment: Deployment) -> None:
@@ -218,7 +218,7 @@ def test_redis_that_is_away_changes_nothing(deployment: Deployment) -> None:
     batches = some_batches(6)
     deployment.send(interleaved(batches))
     deployment.start()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     expect_exactly(deployment, batches)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from b2stream.sandbox.ports import free_port
 from tests.integration.processor.alongside import alongside
-from tests.integration.processor.conftest import QUICK_S, Deployment, wait_until
+from tests.integration.processor.conftest import QUICK_S, Deployment
 from tests.pages import metric
 from tests.unit.processor.stations import StationBatch, attempt_name
+from tests.waiting import until
 
 ONE = attempt_name(1)
 
@@ -39,12 +40,12 @@ def test_I13_a_centre_that_is_away_makes_it_not_ready_and_not_unhealthy(deployme
     )
     deployment.send(StationBatch().sent(ONE))
     process = deployment.start()
-    wait_until(lambda: "centre" in page(port, "readyz")[1].get("reasons", {}))
+    until(lambda: "centre" in page(port, "readyz")[1].get("reasons", {}))
     status, said = page(port, "readyz")
     assert (status, said["ok"]) == (503, False)
     assert said["reasons"]["centre"].startswith("csc took nothing")
     assert page(port, "healthz")[0] == 200
-    wait_until(lambda: metric(port, "b2stream_processor_unanswered_batches") == 1)
+    until(lambda: metric(port, "b2stream_processor_unanswered_batches") == 1)
     assert metric(port, "b2stream_processor_outage_seconds") >= 1
     process.send(signal.SIGTERM)
     assert process.wait(QUICK_S)
@@ -59,7 +60,7 @@ def test_I10_a_flood_of_poison_is_told_and_a_higher_limit_takes_the_rest(deploym
     rubbish = replace(StationBatch().block(ONE, 0), value=b"\x7fELF")
     deployment.send([rubbish] * 40, partition=0)
     process = deployment.start()
-    wait_until(lambda: "dead_letters" in page(port, "readyz")[1].get("reasons", {}))
+    until(lambda: "dead_letters" in page(port, "readyz")[1].get("reasons", {}))
     assert page(port, "healthz")[0] == 200
     assert metric(port, "b2stream_processor_dead_letter_limit_tripped") == 1
     written = len(deployment.letters())
@@ -68,6 +69,6 @@ def test_I10_a_flood_of_poison_is_told_and_a_higher_limit_takes_the_rest(deploym
     assert deployment.committed().get(0, 0) <= len(deployment.letters()), "no offset passes an unwritten letter"
     deployment.configure(processor={"dead_letters_per_minute": 1_000}, monitoring=monitoring)
     deployment.start()
-    wait_until(deployment.is_all_acknowledged)
+    until(deployment.is_all_acknowledged)
     assert {letter.offset for letter in deployment.letters()} == set(range(40))
-    wait_until(lambda: page(port, "readyz")[0] == 200)
+    until(lambda: page(port, "readyz")[0] == 200)

@@ -184,7 +184,7 @@ def test_a_paused_source_hands_over_nothing_and_can_still_acknowledge(deployment
             found.source.pause()
             before = len(found.offsets)
             send(deployment, 20)
-            await asyncio.sleep(2.0)
+            await asyncio.sleep(2.0)  # time for a message that must not come
             assert len(found.offsets) == before
             assert await found.source.done_up_to(0, 5)
 

@@ -12,7 +12,8 @@ from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.framing import Framing
 from b2stream.errors import AccessRefused, PlaceTaken, Refused, Retryable
 from b2stream.programs.audit.catching_up import Archiving
-from b2stream.programs.audit.daily import FOLDER, INGESTION, stem_of
+from b2stream.programs.audit.daily import FOLDER, stem_of
+from b2stream.programs.audit.events import INGESTION
 from b2stream.programs.audit.reannouncing import Announcer
 from tests.unit.audit.test_daily import DAY, NOON
 from tests.unit.audit.test_daily import Told as Log

@@ -8,7 +8,6 @@ from typing import Any
 
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts import topics
-from b2stream.contracts.records import BatchClosed
 from b2stream.handles.opening import prefixes_from
 from b2stream.handles.service import HandleService
 from b2stream.policies import policies_of
@@ -20,17 +19,13 @@ from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.judging import Scope, judge
 from b2stream.programs.audit.log import Lag, Log
 from b2stream.programs.audit.pids import judge_pids, read_pids
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.walking import SignatureCheck, no_signature_check
 from b2stream.settings import Settings
 
 GRACE_S = 900.0
 
 Tell = Callable[[str, int, int | None], None]
 """(what is being done, how many more are done, how many there are in all; None where nobody knows)."""
-
-
-def _nothing_to_check(close: BatchClosed, closed_at_us: int) -> str | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class Plan:
     since_us: int = 0  # only what was committed, or placed, from then on
     recompute: bool = False
     grace_s: float = GRACE_S
-    check_signature: SignatureCheck = _nothing_to_check
+    check_signature: SignatureCheck = no_signature_check
     check_of_now: Callable[[], SignatureCheck] | None = None  # with the keys that are published when it is called
     handles: HandleService | None = None  # None: PID records are left out
     now_s: Callable[[], float] = time.time

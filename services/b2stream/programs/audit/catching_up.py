@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from b2stream.archive.placing import Writer
 from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
-from b2stream.contracts import topics
 from b2stream.errors import B2streamError, Stuck
-from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
-from b2stream.programs.audit.daily import INGESTION, Archived, Events, archive, documents, stem_of
+from b2stream.programs.audit.acknowledged import WITHIN_S
+from b2stream.programs.audit.daily import Archived, Events, archive, documents, stem_of
+from b2stream.programs.audit.events import INGESTION
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.unanswered import UNANSWERED
 
@@ -70,8 +70,7 @@ class Archiving:
 
     def _tell(self, done: Archived, station: str, day: date) -> None:
         event = done.event(station, day, int(self.now_s() * 1e6), self.who)
-        published = self.announcer.publish(topics.EVENTS, event, station, f"{done.centre}/{done.path}", done.path)
-        wait_for(published, done.path, self.acknowledged_within_s)
+        self.announcer.tell(event, f"{done.centre}/{done.path}", self.acknowledged_within_s)
 
 
 def _told(log: Events, days: Sequence[date]) -> defaultdict[str, set[tuple[str, str]]]:

@@ -17,11 +17,10 @@ from b2stream.batches.identity import id24, sha256_hex
 from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
 from b2stream.errors import ConfigurationError
+from b2stream.programs.audit.events import INGESTION
 from b2stream.software import software
 
 FOLDER = ".provenance"
-INGESTION = "ingestion"
-"""The word of PREMIS for the archiving of a day's document."""
 NAME = "b2stream-archive-provenance"
 SETTLED_AFTER = timedelta(hours=1)
 """So long after midnight UTC a day is over: every program has told what it did."""

@@ -1,8 +1,6 @@
 """`b2stream archive-provenance`: a day's history, archived; from a timer, once a day."""
 
 import contextlib
-import getpass
-import socket
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -13,6 +11,7 @@ from b2stream.logs import configure
 from b2stream.programs.audit.catching_up import DAYS, Archiving
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.daily import check_day
+from b2stream.programs.audit.events import who_runs_this
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
@@ -49,7 +48,6 @@ def command(day: datetime | None, file: str | None) -> None:
         producer = Producer(settings.kafka, "b2stream-archive-provenance")
         closing.callback(producer.close)
         announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        archiving = Archiving(log, stores, announcer, StoppableClock(), who)
+        archiving = Archiving(log, stores, announcer, StoppableClock(), who_runs_this())
         for done in archiving.run(wanted, 0 if day else DAYS):
             click.echo(f"{done.path} at {done.centre}{' (was there)' if done.was_there else ''}")

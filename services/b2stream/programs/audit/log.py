@@ -27,19 +27,12 @@ from b2stream.contracts.records import (
 from b2stream.errors import LostOffsets, Poison, Retryable
 from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
-from b2stream.programs.audit.daily import INGESTION
+from b2stream.programs.audit.events import FIXITY_CHECK, INGESTION, REPLICATION, SET_ASIDE
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log_rows import aside_of, commit_row, link, note_day, repeated_close
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.walking import SignatureCheck, no_signature_check
 from b2stream.settings import Settings
 
-FIXITY_CHECK = "fixity check"
-REPLICATION = "replication"
-QUARANTINE = "quarantine"
-METADATA_MODIFICATION = "metadata modification"
-"""Words of PREMIS for what was done to an object."""
-ANNOUNCEMENT = "announcement"
-"""PREMIS has no word for publishing a commit event again."""
 NOT_ITS_OWN = {
     "signature_missing",
     "signature_wrong",
@@ -76,7 +69,7 @@ class Log:
     """The topics, read to ends that were fixed at the beginning. Raises Retryable where Kafka does not answer."""
 
     def __init__(
-        self, settings: Settings, framing: Framing, check_signature: SignatureCheck = lambda close, closed_at_us: None
+        self, settings: Settings, framing: Framing, check_signature: SignatureCheck = no_signature_check
     ) -> None:
         self._settings = settings
         self._check_signature = check_signature
@@ -244,7 +237,7 @@ class Log:
                 )
             elif event.event == REPLICATION:
                 index.note_check(event.centre, event.path, event.at_us, None)
-            elif event.event == QUARANTINE:
+            elif event.event == SET_ASIDE:
                 index.put("told_aside", [{"centre": event.centre, "path": aside_of(event)}])
             elif event.event == INGESTION:
                 facts = {"size_bytes": event.size_bytes, "sha256": event.sha256}

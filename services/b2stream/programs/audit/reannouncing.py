@@ -5,6 +5,7 @@ one: after the log was lost the first announcement decides what is right, and no
 recognise a repeat by the state that they find, so announcing what was announced before changes nothing.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,10 +23,10 @@ from b2stream.contracts import schemas, topics
 from b2stream.contracts.envelopes import Headers, event_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.partitions import partition_of
-from b2stream.contracts.records import BatchCommitted, Record
+from b2stream.contracts.records import BatchCommitted, ObjectEvent, Record
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.walking import SignatureCheck, no_signature_check
 from b2stream.software import software
 
 NAME = "b2stream-reannounce"
@@ -62,6 +63,21 @@ class Announcer:
         partition = partition_of(station, self.partitions)
         return self.publisher.publish(topic.full_name(self.community), partition, station.encode(), value, headers)
 
+    def tell(
+        self,
+        event: ObjectEvent,
+        identity: str = "",
+        within_s: float = WITHIN_S,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        """Publish what was done to an object, and wait as `wait_for` does. An event that may come twice needs an `identity` of its own.
+
+        Raises Retryable, Poison.
+        """
+        identity = identity or f"{event.centre}/{event.path}/{event.event}/{event.at_us}"
+        published = self.publish(topics.EVENTS, event, event.station, identity, event.path)
+        wait_for(published, event.path, within_s, stopping)
+
 
 @dataclass(frozen=True, slots=True)
 class Announced:
@@ -80,7 +96,7 @@ def reannounce(
     prefix: str = "",
     policy: str | None = None,
     copies: Copies = lambda station, series: None,
-    check_signature: SignatureCheck = lambda close, closed_at_us: None,
+    check_signature: SignatureCheck = no_signature_check,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
     now_s: Callable[[], float] = time.time,

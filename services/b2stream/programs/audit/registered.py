@@ -17,6 +17,9 @@ from b2stream.programs.audit.differing import differences
 from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 from b2stream.settings import Settings
 
+IS_RIGHT = "it is right already"
+"""How it ended where nothing was to be done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -63,7 +66,7 @@ class Registered:
             record = copy
         found = self.service.read(record.handle)
         if found is not None and found.says_the_same(record):
-            return "it is right already"
+            return IS_RIGHT
         self.service.rewrite(record)
         return "registered" if found is None else "registered anew"
 

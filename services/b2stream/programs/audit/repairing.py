@@ -4,9 +4,7 @@ The bytes of a copy are hashed on their way; what is set aside is kept below `.q
 `<community>.events`.
 """
 
-import getpass
 import hashlib
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,20 +12,26 @@ from dataclasses import dataclass, field, replace
 from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import QUARANTINE, ObjectStore, Placement
 from b2stream.archive.waiting import Clock
-from b2stream.contracts import topics
 from b2stream.contracts.records import BatchCommitted, ObjectEvent
 from b2stream.errors import DamagedObject, MissingObject, Stuck
-from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
+from b2stream.programs.audit.acknowledged import WITHIN_S
 from b2stream.programs.audit.apart import station_of
-from b2stream.programs.audit.log import ANNOUNCEMENT, METADATA_MODIFICATION
+from b2stream.programs.audit.events import (
+    ANNOUNCEMENT,
+    DELETION,
+    METADATA_MODIFICATION,
+    REPLICATION,
+    SET_ASIDE,
+    who_runs_this,
+)
 from b2stream.programs.audit.planning import ANNOUNCE, COPY, DISCARD, REGISTER, TELL, Act, RepairPlan
 from b2stream.programs.audit.reannouncing import Announcer, Copies, reannounce
+from b2stream.programs.audit.registered import IS_RIGHT
 from b2stream.programs.audit.untold import Told, untold
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.walking import SignatureCheck, no_signature_check
 from b2stream.software import software
 
 NAME = "b2stream-repair"
-_RIGHT = "it is right already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class Repair:
     register: Callable[[Act], Registration] | None = None  # writes a PID record
     policy: str | None = None
     copies: Copies = lambda station, series: None
-    check_signature: SignatureCheck = lambda close, closed_at_us: None
+    check_signature: SignatureCheck = no_signature_check
     now_s: Callable[[], float] = time.time
-    who: str = field(default_factory=lambda: f"{getpass.getuser()}@{socket.gethostname()}")
+    who: str = field(default_factory=who_runs_this)
     writer: Writer = field(default_factory=Writer)
     told: Callable[[], Told] = lambda: Told.by(())  # what the log tells now
     batch_of: Callable[[str], str] = lambda path: ""  # batch of an object at a path, as the log knows it
@@ -79,7 +83,7 @@ class Repair:
         for aside in untold(self.stores.values(), told):
             batch = self.batch_of(aside.path)
             act = Act(TELL, aside.centre, aside.path, batch, why="the run that set it aside ended before it told")
-            self._tell(act, "quarantine", f"moved to {aside.aside}; {act.why}", at_us=aside.at_us)
+            self._tell(act, SET_ASIDE, f"moved to {aside.aside}; {act.why}", at_us=aside.at_us)
             yield Done(act, "told")
         steps: dict[str, Callable[[Act], Done]] = {
             COPY: self._copy,
@@ -90,9 +94,9 @@ class Repair:
         for act in plan.acts:
             try:
                 done = steps[act.act](act)
-                is_right = act.act == COPY and done.outcome == _RIGHT
+                is_right = act.act == COPY and done.outcome == IS_RIGHT
                 if is_right and told.lacks_copy(act.centre, act.path, plan.made_at_us):
-                    self._tell(act, "replication", f"found right; no event tells who placed it; {act.why}")
+                    self._tell(act, REPLICATION, f"found right; no event tells who placed it; {act.why}")
                 yield done
             except Stuck as error:
                 yield Done(act, "", f"{error}")
@@ -100,7 +104,7 @@ class Repair:
     def _copy(self, act: Act) -> Done:
         target, source = self.stores[act.centre], self.stores[act.source]
         if self._is_right(target, act):
-            return Done(act, _RIGHT)
+            return Done(act, IS_RIGHT)
         copied = NewObject(act.path, act.size_bytes, act.sha256, lambda: _verified(source, act))
         placing = Placing(target, self.writer, act.batch[:32] or "repair", clock=self.clock)
         try:
@@ -113,7 +117,7 @@ class Repair:
         state = target.describe(act.path)
         if state is None or not state.is_exactly(placed.size_bytes, placed.sha256):
             raise DamagedObject(f"{target.url(act.path)} after it was repaired")
-        self._tell(act, "replication", f"copied from {act.source}; {act.why}")
+        self._tell(act, REPLICATION, f"copied from {act.source}; {act.why}")
         return Done(act, f"copied{f', the damaged one is {aside}' if aside else ''}")
 
     def _is_right(self, target: ObjectStore, act: Act) -> bool:
@@ -135,7 +139,7 @@ class Repair:
             if placement is Placement.SOURCE_GONE:
                 return ""
             if placement is Placement.PLACED:
-                self._tell(act, "quarantine", f"moved to {aside}; {act.why}")
+                self._tell(act, SET_ASIDE, f"moved to {aside}; {act.why}")
                 return aside
         raise Stuck(f"{act.path} cannot be set aside at {target.centre}")
 
@@ -167,31 +171,29 @@ class Repair:
         if self.register is None:
             return Done(act, "", "the settings name no Handle server")
         registration = self.register(act)
-        if registration.outcome != _RIGHT or is_untold:
+        if registration.outcome != IS_RIGHT or is_untold:
             commit = registration.commit
             facts = {"path": commit.path, "batch": commit.batch, "sha256": commit.sha256}
             about = replace(act, size_bytes=commit.size_bytes, **facts)
-            was_late = registration.outcome == _RIGHT
+            was_late = registration.outcome == IS_RIGHT
             outcome = "found right; no event tells who wrote it" if was_late else registration.outcome
             self._tell(about, METADATA_MODIFICATION, f"PID record {act.path}: {outcome}; {act.why}")
         return Done(act, registration.outcome)
 
     def _discard(self, act: Act) -> Done:
         self.stores[act.centre].discard_staged(act.path)
-        self._tell(act, "deletion", f"debris of staging; {act.why}")
+        self._tell(act, DELETION, f"debris of staging; {act.why}")
         return Done(act, "removed")
 
     def _tell(self, act: Act, event: str, detail: str, *, at_us: int | None = None) -> None:
-        now_us = int(self.now_s() * 1e6) if at_us is None else at_us
-        station = station_of(act.path)
         record = ObjectEvent(
             event=event,
             outcome="success",
             batch=act.batch or None,
-            station=station,
+            station=station_of(act.path),
             path=act.path,
             centre=act.centre,
-            at_us=now_us,
+            at_us=int(self.now_s() * 1e6) if at_us is None else at_us,
             sha256=act.sha256 or None,
             size_bytes=act.size_bytes or None,
             detail=detail,
@@ -199,9 +201,7 @@ class Repair:
             software=software(NAME),
             policy=self.policy,
         )
-        identity = f"{act.centre}/{act.path}/{event}/{now_us}"
-        published = self.announcer.publish(topics.EVENTS, record, station, identity, act.path)
-        wait_for(published, act.path, self.acknowledged_within_s)
+        self.announcer.tell(record, within_s=self.acknowledged_within_s)
 
 
 def _verified(source: ObjectStore, act: Act) -> Iterator[bytes]:

@@ -1,10 +1,8 @@
 """`b2stream scrub`: rolling fixity check, by hand, from a timer, or for ever."""
 
-import getpass
 import json
 import logging
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from b2stream.policies import policies_of
 from b2stream.programs.audit import walking
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.checks import EXIT_FINDING, EXIT_UNREACHABLE
+from b2stream.programs.audit.events import who_runs_this
 from b2stream.programs.audit.index import Index
 from b2stream.programs.audit.log import Log
 from b2stream.programs.audit.progress import Counting
@@ -126,7 +125,7 @@ def run(
                 index.derive()
                 pace, objects = Pace(rate_mb_s * _MB, clock), oldest_first(index, store.centre)
                 policy = policies_of(settings).label
-                scrubs.append(Scrub(store, objects, announcer, pace, _who(), policy, stopping=clock.stopping))
+                scrubs.append(Scrub(store, objects, announcer, pace, who_runs_this(), policy, stopping=clock.stopping))
             total = sum(len(scrub.objects[:limit]) for scrub in scrubs)
             for checked in side_by_side(scrubs, limit, clock.stopping):
                 _count(checked)
@@ -149,7 +148,3 @@ def _count(checked: Checked) -> None:
     if checked.trouble:
         MISMATCHES.inc()
         log.error("%s at %s: %s", checked.path, checked.centre, checked.trouble)
-
-
-def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -15,14 +15,13 @@ from itertools import islice
 from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
 from b2stream.archive.waiting import Clock
 from b2stream.batches.paths import MANIFEST_SUFFIX
-from b2stream.contracts import topics
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Stuck
 from b2stream.handles.describing import checksum_dates
-from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
+from b2stream.programs.audit.acknowledged import WITHIN_S
 from b2stream.programs.audit.apart import station_of
+from b2stream.programs.audit.events import FIXITY_CHECK
 from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.log import FIXITY_CHECK
 from b2stream.programs.audit.reannouncing import Announcer
 from b2stream.software import software
 
@@ -106,9 +105,8 @@ class Scrub:
                 continue  # no event names it, and whoever put it there took it away
             trouble = "it is not there any more" if state is None else self._trouble(each, state)
             if not trouble and not each.path.endswith(MANIFEST_SUFFIX):
-                with contextlib.suppress(
-                    Stuck
-                ):  # a centre may let us read and not describe: the event tells all the same
+                # A centre may let us read and not describe: the event tells all the same.
+                with contextlib.suppress(Stuck):
                     self._note_date(each.path)
             done = Checked(self.store.centre, each.path, state.size_bytes if state else 0, trouble)
             self._tell(done, each.sha256 or (state.sha256 if state else None), each.batch)
@@ -137,16 +135,14 @@ class Scrub:
             self.store.set_attributes(path, dates)
 
     def _tell(self, done: Checked, sha256: str | None, batch: str | None) -> None:
-        now_us = int(self.now_s() * 1e6)
-        station = station_of(done.path)
         event = ObjectEvent(
             event=FIXITY_CHECK,
             outcome="fail" if done.trouble else "success",
             batch=batch,
-            station=station,
+            station=station_of(done.path),
             path=done.path,
             centre=done.centre,
-            at_us=now_us,
+            at_us=int(self.now_s() * 1e6),
             sha256=sha256,
             size_bytes=done.size_bytes,
             detail=done.trouble or "recomputed at the centre",
@@ -154,9 +150,7 @@ class Scrub:
             software=software(NAME),
             policy=self.policy,
         )
-        identity = f"{done.centre}/{done.path}/{FIXITY_CHECK}/{now_us}"
-        published = self.announcer.publish(topics.EVENTS, event, station, identity, done.path)
-        wait_for(published, done.path, self.acknowledged_within_s, self.stopping)
+        self.announcer.tell(event, within_s=self.acknowledged_within_s, stopping=self.stopping)
 
 
 def side_by_side(scrubs: Sequence[Scrub], limit: int | None, stopping: threading.Event) -> Iterator[Checked]:

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 
 from b2stream.archive.store import QUARANTINE, ObjectStore
 from b2stream.contracts.records import ObjectEvent
-from b2stream.programs.audit.log import METADATA_MODIFICATION, REPLICATION
-from b2stream.programs.audit.log import QUARANTINE as SET_ASIDE
+from b2stream.programs.audit.events import METADATA_MODIFICATION, REPLICATION, SET_ASIDE
 from b2stream.programs.audit.log_rows import aside_of, pid_of
 
 _ASIDE = re.compile(rf"{re.escape(QUARANTINE)}/(?P<path>.+)\.(?P<stamp>\d{{8}}T\d{{6}}Z)\.\d+")

@@ -26,6 +26,10 @@ SignatureCheck = Callable[[BatchClosed, int], str | None]
 """(close, append time of the close in µs) -> why its signature does not hold, None where it does or none is needed."""
 
 
+def no_signature_check(close: BatchClosed, closed_at_us: int) -> None:
+    """The `SignatureCheck` of whoever asks for none."""
+
+
 def list_centre(
     index: Index, store: ObjectStore, walk: int, folder: str = "", progress: Progress = lambda *_: None
 ) -> None:
