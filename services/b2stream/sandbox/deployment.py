@@ -205,18 +205,15 @@ class Deployment:
         if server is None:
             return lambda: ""
         self.servers[name] = server
-        if earlier is not None and earlier.running:
-            if wanted is not None and wanted != _port_of(earlier):
-                raise AlreadyRunning(f"{name} at {earlier.address}, not at port {wanted}")
-            server.process, address = earlier.process, earlier.address
-            return lambda: address
-
-        def remember(process: Process) -> None:
-            launched.append(process)
-            self._record(name, "server", "", process)
-
-        server.when_launched = remember
-        return lambda: self._begin(server)
+        running = earlier if earlier is not None and earlier.running else None
+        # One without an address has a start behind it that was cut short: nobody knows whether it answers.
+        if running is None or not running.address:
+            return lambda: self._begin(server, running, launched)
+        if wanted is not None and wanted != _port_of(running):
+            raise AlreadyRunning(f"{name} at {running.address}, not at port {wanted}")
+        server.process, address = running.process, running.address
+        self._record_restarts(server, address)
+        return lambda: address
 
     def new_server(self, name: str, port: int | None) -> Server | None:
         folder = self.directory / name
@@ -249,12 +246,26 @@ class Deployment:
             return self.ports["kafka"] + self.kafka_names.index(name)
         return self.ports.get(name)
 
-    def _begin(self, server: Server) -> str:
+    def _begin(self, server: Server, cut_short: Part | None, launched: list[Process]) -> str:
+        """Start a server, after the end of one whose start was cut short; gives the address at which it answers."""
+        if cut_short is not None and cut_short.process is not None:
+            cut_short.process.stop(SERVER_GRACE_S)
+
+        def remember(process: Process) -> None:
+            launched.append(process)
+            self._record(server.name, "server", "", process)
+
+        server.when_launched = remember
         address = server.start()
         if isinstance(server, SandboxZone):
             address = server.root_url(self.community)
+        self._record_restarts(server, address)
         self.say(f"{server.name}: {address}")
         return address
+
+    def _record_restarts(self, server: Server, address: str) -> None:
+        """Note each new process of a server that is stopped and started again while this deployment lasts."""
+        server.when_launched = lambda process: self._record(server.name, "server", address, process)
 
     def _record(self, name: str, kind: Kind, address: str, process: Process | None) -> None:
         """Note a part in deployment.json, as soon as it has a process: whoever is killed now leaves nothing unknown."""

@@ -213,6 +213,35 @@ def test_a_process_is_recorded_before_it_answers(tmp_path: Path, monkeypatch: py
     assert seen == [True] * len(deployment.SERVERS)
 
 
+@pytest.mark.usefixtures("sleepers")
+@pytest.mark.parametrize("taken_over", [False, True], ids=["started here", "taken over"])
+def test_a_server_that_is_started_again_keeps_its_address_in_the_record(tmp_path: Path, taken_over: bool) -> None:
+    running = Deployment(tmp_path, survives=True, ports={"redis": 20002})
+    running.start()
+    if taken_over:
+        running = Deployment(tmp_path, survives=True)
+        running.start()
+    running.servers["redis"].kill()
+    running.servers["redis"].start()
+    recorded = read_parts(tmp_path)["redis"]
+    assert recorded.running
+    assert recorded.address == running.addresses["redis"] == "127.0.0.1:20002"
+
+
+@pytest.mark.usefixtures("sleepers")
+def test_a_server_whose_start_was_cut_short_is_started_again(tmp_path: Path) -> None:
+    """Its process is there and nobody knows whether it ever answered, as after `sandbox up` was killed half way."""
+    Deployment(tmp_path, survives=True).start()
+    before = read_parts(tmp_path)
+    write_parts(tmp_path, [replace(part, address="") if name == "redis" else part for name, part in before.items()])
+    again = Deployment(tmp_path, survives=True)
+    again.start()
+    after = read_parts(tmp_path)
+    assert again.addresses["redis"] == after["redis"].address != ""
+    assert {name for name, part in after.items() if part.pid != before[name].pid} == {"redis"}
+    assert not before["redis"].running
+
+
 def test_without_redis_the_sandbox_says_so_and_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployment, "redis_program", lambda: None)
     said: list[str] = []
