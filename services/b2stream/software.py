@@ -1,11 +1,13 @@
-"""Who did something: a program's name with version and commit, as it stands in closes, events and provenance.
+"""Who did something: a program's name with version and commit, and who ran it, as they stand in closes, events and provenance.
 
 A manifest holds the gateway's alone, from the signed close: it is a function of the log, whichever processor writes it.
 """
 
 import functools
+import getpass
 import os
 import re
+import socket
 import subprocess
 from importlib import resources
 from pathlib import Path
@@ -24,6 +26,16 @@ def software(name: str) -> str:
     """`b2stream-processor 0.1.0 (1f0c5d2e9a77)`; a `+` behind the commit where files differ from it; without it where nobody knows."""
     known = commit()
     return f"{name} {__version__} ({known})" if known else f"{name} {__version__}"
+
+
+@functools.cache
+def who_runs_this() -> str:
+    """`user@host`, as events name whoever ran a program. Looked up once per process; never fails."""
+    try:
+        user = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container's user may have no name, and Windows knows no numbers
+        user = f"uid{os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return f"{user}@{socket.gethostname()}".encode("utf-8", "replace").decode()  # $USER may be any bytes
 
 
 @functools.cache

@@ -1,14 +1,18 @@
 """Provenance names who did something with version and commit: from the build, from the environment, or from the checkout."""
 
+import getpass
 import importlib.util
+import os
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from b2stream import __version__
 from b2stream import software as naming
-from b2stream.software import BUILD_FILE, VARIABLE, commit_at, software
+from b2stream.software import BUILD_FILE, VARIABLE, commit_at, software, who_runs_this
 from tests.unit.batches.golden_batches import A_FILE, FOLDER, manifest
 
 OF_THE_BUILD, OF_THE_ENVIRONMENT = "b" * 40, "e" * 40
@@ -100,6 +104,36 @@ def test_name_version_and_commit_stand_in_one_line(monkeypatch: pytest.MonkeyPat
     assert software("b2stream-processor") == f"b2stream-processor {__version__} (0123456789ab)"
     monkeypatch.setattr(naming, "commit", lambda: "")
     assert software("b2stream-processor") == f"b2stream-processor {__version__}"
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    who_runs_this.cache_clear()
+    yield
+    who_runs_this.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
+def test_who_runs_a_program_is_user_and_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: "b2stream")
+    monkeypatch.setattr(socket, "gethostname", lambda: "csc-1")
+    assert who_runs_this() == "b2stream@csc-1"
+
+
+@pytest.mark.usefixtures("anew")
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no username"), ImportError("pwd")])
+def test_a_container_whose_user_has_no_name_says_its_number(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert who_runs_this() == f"uid{os.getuid()}@{socket.gethostname()}"
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_user_name_of_any_bytes_is_text_that_an_event_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: os.fsdecode(b"caf\xe9"))
+    assert who_runs_this().encode().startswith(b"caf?@")
 
 
 def test_another_version_of_the_processor_writes_the_same_manifest(monkeypatch: pytest.MonkeyPatch) -> None:

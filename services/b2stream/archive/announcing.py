@@ -8,6 +8,7 @@ from b2stream.archive.store import ObjectStore
 from b2stream.batches.identity import id24
 from b2stream.batches.manifest import Manifest
 from b2stream.contracts.records import BatchCommitted
+from b2stream.contracts.stations import UNDESCRIBED, Described
 
 
 def commit_event(
@@ -19,9 +20,12 @@ def commit_event(
     software: str,
     policy: str | None,
     copies: int | None = None,
+    *,
+    who: str | None = None,
+    described: Described = UNDESCRIBED,
 ) -> BatchCommitted:
-    """The commit event. `prefix` is the first centre's handle prefix, `software` who says so, `policy` under which policies, which
-    demand so many `copies`."""
+    """The commit event. `prefix` is the first centre's handle prefix, `software` what says so and `who` ran it, `policy` under which
+    policies, which demand so many `copies`; `described` is what the station's description says of the series now."""
     close, suffix = manifest.close, id24(manifest.close.raw_sha256)
     return BatchCommitted(
         batch=manifest.batch,
@@ -57,4 +61,7 @@ def commit_event(
         software=software,
         policy=policy,
         copies=copies,
+        who=who,
+        theme=described.theme,
+        data_level=described.data_level,
     )

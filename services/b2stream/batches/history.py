@@ -26,14 +26,15 @@ def history(
     made.document["entity"][log] = _close_in_log(
         commit.topic_id, commit.partition, commit.close_offset, commit.closed_at_us
     )
-    made.activity("commit", "commit at the first centre", commit.committed_at_us, commit.software, commit.policy)
+    made.activity(
+        "commit", "commit at the first centre", commit.committed_at_us, commit.software, commit.who, commit.policy
+    )
     made.copy(commit.centre, commit.url, "commit", derived_from=data_object)
     made.relate("used", activity=f"{made.batch}/commit", entity=log)
     for replica in sorted(replicas, key=lambda each: each.replicated_at_us):
         name = f"replication/{replica.centre}"
-        made.activity(
-            name, f"replication to {replica.centre}", replica.replicated_at_us, replica.software, commit.policy
-        )
+        label = f"replication to {replica.centre}"
+        made.activity(name, label, replica.replicated_at_us, replica.software, replica.who, commit.policy)
         made.copy(replica.centre, replica.url, name, derived_from=made.copy_at(commit.centre))
         made.relate("used", activity=f"{made.batch}/{name}", entity=made.copy_at(commit.centre))
     for number, event in enumerate(sorted(events, key=lambda each: each.at_us)):
@@ -96,8 +97,10 @@ class _History:
         """Identifier of the data object's copy at a centre."""
         return f"{self.batch}/at/{quote(centre, safe='')}"
 
-    def activity(self, name: str, label: str, at_us: int, software: str, policy: str | None = None) -> str:
-        """Something that was done at one instant, and by which program."""
+    def activity(
+        self, name: str, label: str, at_us: int, software: str, who: str | None, policy: str | None = None
+    ) -> str:
+        """Something that was done at one instant: by which program, and who ran it where that is known."""
         activity = f"{self.batch}/{name}"
         instant = iso_utc(at_us)
         about: dict[str, Any] = {"prov:label": label, "prov:startTime": instant, "prov:endTime": instant}
@@ -110,6 +113,10 @@ class _History:
             "prov:label": software,
         }
         self.relate("wasAssociatedWith", activity=activity, agent=agent)
+        if who:
+            person = f"person:{quote(who, safe='')}"
+            self.document["agent"][person] = {"prov:label": who}
+            self.relate("wasAssociatedWith", activity=activity, agent=person)
         return activity
 
     def copy(self, centre: str, url: str, name: str, *, derived_from: str) -> None:
@@ -123,12 +130,9 @@ class _History:
     def event(self, number: int, event: ObjectEvent) -> None:
         """A fixity check, or an act of repair, on the copy at a centre."""
         label = f"{event.event} at {event.centre}: {event.outcome}"
-        activity = self.activity(f"event/{number}", label, event.at_us, event.software, event.policy)
+        activity = self.activity(f"event/{number}", label, event.at_us, event.software, event.who, event.policy)
         about = self.document["activity"][activity]
         about |= {"b2stream:outcome": event.outcome, "b2stream:detail": event.detail, "b2stream:path": event.path}
-        person = f"person:{quote(event.who, safe='')}"
-        self.document["agent"][person] = {"prov:label": event.who}
-        self.relate("wasAssociatedWith", activity=activity, agent=person)
         copy = self.copy_at(event.centre)
         self.document["entity"].setdefault(copy, {"prov:label": f"copy at {event.centre}"})
         self.relate("used", activity=activity, entity=copy)

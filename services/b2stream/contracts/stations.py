@@ -7,6 +7,7 @@ stands here anyone can check a batch of long ago.
 import base64
 import binascii
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,6 +16,8 @@ from b2stream.contracts.records import Record
 
 PUBLIC_KEY_BYTES = 32
 _ID_DIGITS = 16
+_LONGEST_THEME = 200
+"""Characters. Whatever a description says, a commit event fits into a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,27 @@ class StationDescription(Record):
             key["valid_from"] = iso_utc(key["valid_from"])
             key["valid_until"] = None if key["valid_until"] is None else iso_utc(key["valid_until"])
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a description says of a series; None where no description says so."""
+
+    theme: str | None = None
+    data_level: int | None = None
+
+    @classmethod
+    def by(cls, stations: Mapping[str, StationDescription], station: str, series: str) -> Self:
+        """What descriptions, by station, say of a series. Never fails: it decides nothing."""
+        description = stations.get(station)
+        if description is None:
+            return cls()
+        listed = description.one_series(series)
+        theme = description.theme if 0 < len(description.theme) <= _LONGEST_THEME else None
+        return cls(theme, None if listed is None else listed.data_level)
+
+
+UNDESCRIBED = Described()
 
 
 def key_id(public: bytes) -> str:

@@ -13,7 +13,11 @@ CHECKSUM_DATE = "eudat_dpm_checksum_date:"
 
 
 class Describing:
-    """Makes the attributes of a community's batches."""
+    """Makes the attributes of a community's batches.
+
+    Theme and data level are those that the event has from the station's description, else those of the input format (`kinds`). So they
+    are a function of the event, and a description that changes later makes nothing wrong.
+    """
 
     def __init__(self, community: str, prefixes: Prefixes, kinds: Mapping[str, Kind]) -> None:
         self._community = community.upper()
@@ -39,11 +43,12 @@ class Describing:
 
     def _batch(self, commit: BatchCommitted) -> dict[str, str]:
         kind = self._kinds.get(commit.input_format, Kind())
+        level = kind.data_level if commit.data_level is None else commit.data_level
         told = {
             "station": commit.station,
             "series": commit.series,
-            "theme": kind.theme,
-            "dataLevel": "" if kind.data_level is None else str(kind.data_level),
+            "theme": commit.theme or kind.theme,
+            "dataLevel": "" if level is None else str(level),
             "objectSpecification": kind.object_specification,
             "format": commit.input_format,
             "fileName": commit.name or "",

@@ -1,10 +1,11 @@
 """The history of a data object after its close, joined with its manifest: W3C PROV that the reference implementation reads."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from prov.model import ProvDocument, ProvEntity
+from prov.model import ProvAgent, ProvDocument, ProvEntity
 
 from b2stream.batches.history import history, in_log, joined
 from b2stream.batches.manifest import InLog, batch_of
@@ -117,6 +118,29 @@ def test_events_say_when_who_what_and_how_it_ended(whole: dict[str, Any]) -> Non
     assert checks[0]["prov:label"] == "fixity check at fzj: success"
     assert whole["agent"]["person:someone%40somewhere"] == {"prov:label": "someone@somewhere"}
     assert whole["activity"][f"batch:{COMMIT.batch}/commit"]["b2stream:policy"] == "icos-1 sha256:00"
+
+
+def _agents(document: dict[str, Any], activity: str) -> list[str]:
+    found = [each for each in document["wasAssociatedWith"].values() if each["prov:activity"] == activity]
+    return [document["agent"][each["prov:agent"]]["prov:label"] for each in found]
+
+
+def test_commit_and_replication_say_who_ran_them_where_the_events_do() -> None:
+    commit = replace(COMMIT, who="b2stream@csc-1")
+    document = history(commit, [replace(REPLICA, commit=commit, who="b2stream@fzj-1")], [event(COMMITTED_US + 10)])
+    batch = f"batch:{COMMIT.batch}"
+    assert _agents(document, f"{batch}/commit") == ["b2stream-processor 0.1.0", "b2stream@csc-1"]
+    assert _agents(document, f"{batch}/replication/fzj") == ["b2stream-replicator 0.1.0", "b2stream@fzj-1"]
+    assert _agents(document, f"{batch}/event/0") == ["b2stream-scrub 0.1.0", "someone@somewhere"]
+    read = ProvDocument.deserialize(content=json.dumps(document), format="json")
+    assert {str(each.identifier) for each in read.get_records(ProvAgent)} >= {"person:b2stream%40csc-1"}
+
+
+def test_events_of_an_older_release_make_the_document_that_they_made_then() -> None:
+    """A day that is archived again finds its own bytes: what nobody said adds nothing."""
+    document = history(COMMIT, [REPLICA])
+    assert set(document["agent"]) == {"software:b2stream-processor%200.1.0", "software:b2stream-replicator%200.1.0"}
+    assert list(document["wasAssociatedWith"]) == ["_:hwas0", "_:hwas1"]
 
 
 def _of_the_log(document: dict[str, Any]) -> dict[str, set[str]]:

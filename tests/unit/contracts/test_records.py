@@ -92,7 +92,9 @@ EVERY: list[Record] = [
     BatchAbandoned(station="HTM", attempt="0" * 32, last_offset=2**40),
     COMMIT,
     replace(COMMIT, relation=Relation("supplements", "e" * 64), supersedes=("1" * 32, "2" * 32), pid="21.T1/x"),
+    replace(COMMIT, who="b2stream@csc-1", theme="ecosystem", data_level=0),
     BatchReplicated(commit=COMMIT, centre="fzj", url="irods://fzj/day", replicated_at_us=1, software="s"),
+    BatchReplicated(commit=COMMIT, centre="fzj", url="irods://fzj/day", replicated_at_us=1, software="s", who="me@fzj"),
     Aggregate(
         batch="b" * 64,
         station="HTM",
@@ -226,6 +228,22 @@ def test_I11_cut_off_or_altered_bytes_are_poison_or_a_record_and_nothing_else(
         if isinstance(read, BatchClosed):
             read.signed_bytes()
     assert reason in ("read", "damaged_avro", "bad_close")
+
+
+def test_a_commit_event_of_an_older_release_says_neither_who_nor_theme_nor_level() -> None:
+    older = schemas.released("3b9aa98f3a26c9f6")
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, older.parsed, replace(COMMIT, who="me@csc", theme="ocean", data_level=2).to_avro())
+    assert BatchCommitted.from_framed(Framed(older, memoryview(out.getvalue()))) == COMMIT
+
+
+def test_a_replica_event_of_an_older_release_says_who_in_neither_of_its_records() -> None:
+    older = schemas.released("86521777217936c2")
+    copy = BatchReplicated(commit=COMMIT, centre="fzj", url="irods://fzj/day", replicated_at_us=1, software="s")
+    told = replace(copy, who="me@fzj", commit=replace(COMMIT, who="me@csc"))
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, older.parsed, told.to_avro())
+    assert BatchReplicated.from_framed(Framed(older, memoryview(out.getvalue()))) == copy
 
 
 def test_bytes_behind_a_record_and_another_record_are_poison() -> None:

@@ -27,12 +27,14 @@ FROZEN = {
     "3ef6894fef112806": "38681f33b9dd1a9a41a448b7916b2b5f3e3242f38a3f9515567f5160a47de175",  # BatchAbandoned
     "3b9aa98f3a26c9f6": "86a235c2c61178455e34dd8b5c77c6f5ce6e7b26618021f6031bbd4d591a1ac2",  # BatchCommitted, with copies
     "41efcc4aed7f3c14": "b393e48d109aaa6802119ea115797be638d40d649e450e631ee0827e4d214cc2",  # BatchClosed
+    "44561b6e376b8066": "c6fa2cf9b8295e03445f200e61b9ad54fe66e60519845b912c3f6467bdc15bca",  # BatchCommitted, with who
     "49d08606186e4fe6": "cfc9a54cf6691f02941e24d787d29ee1e2d879fb434112fef46d94cd648ee36a",  # BatchClosed, with sources
     "5c04f7f9116eb30e": "2578a0636b7e98b7b532ef7574c17842187c93cd21f0527d90f0e618850af0fb",  # MeasurementBlock
     "5ecd276371c1bcc2": "690fa8762c9d7979153ac7f5182b59b284e56d49340a7133c2c0607b967b8fcc",  # FurtherLocation
     "5f35e7efe3f1e41e": "c7b7bb7fbb65974e6a5baa1f262d986e05266e2ece787f28dc3cde81bfd1f663",  # BatchCommitted
     "602c40e187b4e470": "9277ae53157e688ef4840130ad8467bbea0499180f900e4a29cd447032de3af8",  # Aggregate
     "86521777217936c2": "3a2cba1afece2700ec13e2453396cfbc5c5d1c57fb485b7ed79924015ce15aa3",  # BatchReplicated, with copies
+    "92a280a613c32692": "201a1463d0036774f09d39183c18e47a95d8ee3c3d66dbb120855f6b2fe99548",  # BatchReplicated, with who
     "a9664aa688b69e8e": "4d30eb823ea8657c66e9c273fa2a110379dc286d0e175b1eaa1230af4e974293",  # OffsetsAccepted
     "a9d0c74a6e3f2da6": "67052ef6e424b890e2c02a4a70a4a858f02ec01d872bf26130acd07f6821dcff",  # CoverageStarted
     "c8fdfc4b6c0607eb": "6964a4cc56df32ecfc114490cfb515d42f64f5c75f97edb18e32096ceb319427",  # StationDescription

@@ -80,6 +80,44 @@ def test_what_nobody_knows_is_left_out() -> None:
     }
 
 
+def test_the_stations_description_in_the_event_goes_before_the_input_format() -> None:
+    made = describing(Prefixes("21.T1"))
+    told = made.at_first(replace(COMMIT, theme="ocean", data_level=2))
+    assert (told["ICOS/theme"], told["ICOS/dataLevel"]) == ("ocean", "2")
+    assert told["ICOS/objectSpecification"] == "etcEddyFluxRawSeriesCsv", "what no description says stays the format's"
+    assert made.at_second(replicated(replace(COMMIT, theme="ocean", data_level=2)))["ICOS/theme"] == "ocean"
+
+
+@pytest.mark.parametrize(
+    ("theme", "level", "expected"),
+    [("ocean", None, ("ocean", "0")), (None, 3, ("ecosystem", "3")), ("", 0, ("ecosystem", "0"))],
+)
+def test_what_the_description_does_not_say_the_format_says(
+    theme: str | None, level: int | None, expected: tuple[str, str]
+) -> None:
+    told = describing(Prefixes("21.T1")).at_first(replace(COMMIT, theme=theme, data_level=level))
+    assert (told["ICOS/theme"], told["ICOS/dataLevel"]) == expected
+
+
+def test_a_level_of_zero_is_said_for_a_format_that_nobody_knows() -> None:
+    told = describing(Prefixes("21.T1")).at_first(replace(COMMIT, input_format="opaque", theme="ocean", data_level=0))
+    assert (told["ICOS/theme"], told["ICOS/dataLevel"]) == ("ocean", "0")
+
+
+def test_a_batch_that_is_announced_again_under_another_description_has_that_ones_theme_and_one_value(
+    stand: Stand,
+) -> None:
+    event = stand.batch(1)
+    for theme in ("ecosystem", "ocean"):
+        commit = replace(event.commit, theme=theme, data_level=1)
+        told = replace(event, commit=commit)
+        stand.commit(told)
+        stand.replicas.append_replica(told)
+        stand.drain()
+    for store in (stand.first, stand.second):
+        assert store.attributes(event.commit.path).values["TEST/theme"] == ("ocean",)
+
+
 def test_the_date_of_a_checksum_is_eleven_digits_per_resource_and_never_goes_back() -> None:
     name, told = "eudat_dpm_checksum_date:demoResc", "01709289901"
     at_us = COMMIT.committed_at_us

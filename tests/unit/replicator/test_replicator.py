@@ -5,6 +5,7 @@ import threading
 from b2stream.archive.memory import MemoryStore
 from b2stream.contracts.partitions import partition_of
 from b2stream.policies import Policies, Rule
+from b2stream.software import who_runs_this
 from tests.replication.batches import PARTITIONS, archive
 from tests.replication.fakelog import FakeLog
 from tests.replication.in_thread import running
@@ -30,6 +31,7 @@ def test_I7_each_committed_batch_comes_to_the_second_centre_under_its_path_and_i
         event = events[commit.batch]
         assert event.commit == commit
         assert event.centre == "fzj"
+        assert event.who == who_runs_this()
         assert event.url == second.url(commit.path)
         assert event.replicated_at_us > commit.committed_at_us - 10**18
     for topic, partition, key, _, headers in log.published:

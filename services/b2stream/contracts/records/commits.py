@@ -45,6 +45,9 @@ class BatchCommitted(Record):
     software: str
     policy: str | None = None
     copies: int | None = None
+    who: str | None = None
+    theme: str | None = None
+    data_level: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,7 @@ class BatchReplicated(Record):
     url: str
     replicated_at_us: int
     software: str
+    who: str | None = None
 
     @classmethod
     def from_avro(cls, value: dict[str, Any]) -> Self:

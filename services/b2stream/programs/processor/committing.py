@@ -22,14 +22,14 @@ from b2stream.contracts import blocks, schemas
 from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import CONTAINER_AVRO, Aggregate, BatchClosed, BatchCommitted, BatchRepeated
-from b2stream.contracts.stations import StationDescription
+from b2stream.contracts.stations import Described, StationDescription
 from b2stream.errors import DamagedObject, Fatal, Poison, Retryable
 from b2stream.failpoints import passing
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import Conflicting, Incomplete, RereadBodies, SpooledBodies
 from b2stream.programs.processor.examiners import Examiner
 from b2stream.programs.processor.patience import NEWS_S
-from b2stream.software import software
+from b2stream.software import software, who_runs_this
 
 MOST_STATISTICS_AT_REST = 300  # about 0.5 KB each
 NAME = "b2stream-processor"
@@ -176,12 +176,26 @@ class Committer:
         self, closed: ClosedBatch, pair: PlacedPair, *, ours: Manifest | None = None, was_there: bool = False
     ) -> Committed:
         manifest, summary = self._manifest(closed, pair, ours)
-        copies = None if self.copies is None else self.copies(manifest.close.station, manifest.close.series)
         return Committed(
-            commit_event(manifest, pair, self.store, self.prefix, self.now_us(), software(NAME), self.policy, copies),
+            self._event(manifest, pair),
             aggregate_of(manifest, summary),
             self._repeated(closed, manifest),
             was_there or pair.other_manifest is not None,
+        )
+
+    def _event(self, manifest: Manifest, pair: PlacedPair) -> BatchCommitted:
+        series = manifest.close.station, manifest.close.series
+        return commit_event(
+            manifest,
+            pair,
+            self.store,
+            self.prefix,
+            self.now_us(),
+            software(NAME),
+            self.policy,
+            None if self.copies is None else self.copies(*series),
+            who=who_runs_this(),
+            described=Described.by(self.descriptions(), *series),
         )
 
     def _manifest(self, closed: ClosedBatch, pair: PlacedPair, ours: Manifest | None) -> tuple[Manifest, Summary]:

@@ -8,7 +8,7 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.contracts.topics import COMMITS, DEAD_LETTERS, REPLICAS
 from b2stream.errors import Poison
-from b2stream.software import software
+from b2stream.software import software, who_runs_this
 from b2stream.work.outgoing import Outgoing, letter_of
 
 NAME = "b2stream-replicator"
@@ -32,7 +32,12 @@ class Events:
     def replicated(self, commit: BatchCommitted, centre: str, url: str, replicated_at_us: int) -> Outgoing:
         """The replica event: its id is `<batch>/<centre>`, so announcing twice is announcing once."""
         event = BatchReplicated(
-            commit=commit, centre=centre, url=url, replicated_at_us=replicated_at_us, software=software(NAME)
+            commit=commit,
+            centre=centre,
+            url=url,
+            replicated_at_us=replicated_at_us,
+            software=software(NAME),
+            who=who_runs_this(),
         )
         return Outgoing(
             self._replicas_topic,
