@@ -10,32 +10,38 @@ from b2stream import __version__
 from b2stream.errors import B2streamError, ConfigurationError
 
 _COMMANDS = {
-    "archive-provenance": ("b2stream.programs.audit.daily_cli:command", "Archive what happened to objects on a day."),
+    "archive-provenance": (
+        "b2stream.programs.audit.history.daily_cli:command",
+        "Archive what happened to objects on a day.",
+    ),
     "audit": ("b2stream.programs.audit.cli:audit", "Compare centres, log and chains; name what is wrong."),
     "config": ("b2stream.commands.config:config", "Show every setting and where it came from."),
     "demo": ("b2stream.sandbox.demo.cli:demo", "Carry station files through the whole chain, and check the result."),
-    "evidence": ("b2stream.programs.audit.evidence_cli:evidence", "Write a year's evidence for an auditor."),
+    "evidence": ("b2stream.programs.audit.evidence.cli:evidence", "Write a year's evidence for an auditor."),
     "follow": ("b2stream.reader.cli:follow", "Print commit events as they come."),
     "gateway": ("b2stream.programs.gateway.cli:gateway", "Publish a station's files."),
     "inspect": ("b2stream.programs.gateway.inspect:inspect", "Say what the gateway would make of a file."),
     "offsets": ("b2stream.programs.processor.offsets:offsets", "Show a group's offsets, or accept a loss."),
     "processor": ("b2stream.programs.processor.cli:processor", "Assemble batches and commit them at the first centre."),
     "provenance": (
-        "b2stream.programs.audit.provenance_cli:provenance",
+        "b2stream.programs.audit.history.cli:provenance",
         "Tell a data object's history, from instrument to archive.",
     ),
-    "reannounce": ("b2stream.programs.audit.reannounce_cli:command", "Make commit events again from the manifests."),
-    "repair": ("b2stream.programs.audit.repair_cli:repair", "Plan and do what mends the findings of an audit."),
+    "reannounce": (
+        "b2stream.programs.audit.repair.reannounce_cli:command",
+        "Make commit events again from the manifests.",
+    ),
+    "repair": ("b2stream.programs.audit.repair.cli:repair", "Plan and do what mends the findings of an audit."),
     "registrar": ("b2stream.programs.registrar.cli:registrar", "Register PIDs, and describe objects by attributes."),
     "replicator": ("b2stream.programs.replicator.cli:replicator", "Copy committed batches to the second centre."),
     "sandbox": ("b2stream.sandbox.cli:sandbox", "A whole deployment on this machine: up, status, down, flip-byte."),
     "station": ("b2stream.commands.station:station", "Make keys for stations, and publish who may sign for them."),
     "scrub": (
-        "b2stream.programs.audit.scrub_cli:scrub",
+        "b2stream.programs.audit.scrub.cli:scrub",
         "Let the centres read again what they store, oldest check first.",
     ),
     "topics": ("b2stream.commands.topics:topics", "Create or check the topics."),
-    "verify": ("b2stream.programs.audit.verify_cli:verify", "Fetch a data object, recompute it, and compare."),
+    "verify": ("b2stream.programs.audit.verify.cli:verify", "Fetch a data object, recompute it, and compare."),
 }
 _EXTRA_OF = {
     "demo": "sandbox",

@@ -25,7 +25,7 @@ from irods.column import In
 from irods.message import FileOpenRequest, ObjCopyRequest, StringStringMap, iRODSMessage
 from irods.models import Collection, DataObject
 
-from b2stream.archive.irods_session import Link
+from b2stream.archive.irods.session import Link
 from b2stream.archive.location import IrodsLocation, open_store, parse_location
 from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import ObjectStore

@@ -15,7 +15,7 @@ from threading import Barrier, Thread
 from irods.column import Like
 from irods.models import Collection, DataObject
 
-from b2stream.archive.irods_session import Link
+from b2stream.archive.irods.session import Link
 from b2stream.archive.location import parse_location
 from tests.benchmarks.archive import COLUMNS, Bare, checksum_of
 

@@ -16,7 +16,7 @@ from irods import keywords
 from irods.column import Like
 from irods.models import Collection, DataObject
 
-from b2stream.archive.irods_session import Link
+from b2stream.archive.irods.session import Link
 from b2stream.archive.location import IrodsLocation, parse_location
 from tests.benchmarks.archive import COLUMNS
 

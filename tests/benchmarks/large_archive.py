@@ -24,8 +24,8 @@ from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed
 from b2stream.programs.audit.auditing import Auditor, Plan
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.log import Lag
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.log import Lag
 from b2stream.settings import Settings
 from tests.unit.processor.stations import StationBatch, attempt_name
 

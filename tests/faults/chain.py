@@ -17,7 +17,7 @@ from b2stream.contracts.stations import StationDescription
 from b2stream.errors import B2streamError, Retryable
 from b2stream.failpoints import FAIL_VARIABLE, PASSINGS_VARIABLE
 from b2stream.kafka.admin import Admin
-from b2stream.programs.gateway.journal import Journal
+from b2stream.programs.gateway.journal.journal import Journal
 from b2stream.programs.gateway.running import JOURNAL
 from b2stream.programs.gateway.watch import printable
 from b2stream.sandbox import processes, programs, signing

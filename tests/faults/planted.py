@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
-from b2stream.archive.irods import IrodsStore
+from b2stream.archive.irods.store import IrodsStore
 from b2stream.archive.store import Placement
 from b2stream.cli import main
 from tests.simulator import plants

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from b2stream.batches.examining import Examined
 from b2stream.contracts.records import BatchClosed
 from b2stream.programs.processor.bodies import RereadBodies, SpooledBodies
-from b2stream.programs.processor.examiners import Here
+from b2stream.programs.processor.examining.examiners import Here
 from tests.simulator.worker import FRAMING
 
 _MOST = 50_000

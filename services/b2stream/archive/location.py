@@ -95,7 +95,7 @@ def open_store(
     """
     if location.startswith("memory:"):
         return _memory_store(location.removeprefix("memory:"), centre, timeout_s)
-    from b2stream.archive.irods import IrodsStore  # a reader that never opens a centre need not load the client
+    from b2stream.archive.irods.store import IrodsStore  # a reader that never opens a centre need not load the client
 
     parsed = parse_location(
         location, role=role, password_file=password_file, staging_root=staging_root, environment=environment

@@ -6,8 +6,8 @@ both objects before a commit is announced. The product has no setting for any of
 
 from irods import keywords
 
-from b2stream.archive import irods as adapter
-from b2stream.archive.irods_transfer import write_options
+from b2stream.archive.irods import store as adapter
+from b2stream.archive.irods.transfer import write_options
 from b2stream.archive.objects import NewObject, PlacedPair
 from b2stream.archive.placing import Placing
 from b2stream.archive.staging import Staging

@@ -135,7 +135,7 @@ def test_a_connection_that_was_idle_for_long_is_not_trusted(
     own_zone: EmbeddedZone, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for limit_s in (300.0, 0.0):
-        monkeypatch.setattr("b2stream.archive.irods_session.IDLE_LIMIT_S", limit_s)
+        monkeypatch.setattr("b2stream.archive.irods.session.IDLE_LIMIT_S", limit_s)
         stage(store)
         own_zone.stop()
         own_zone.start()

@@ -7,9 +7,10 @@ from click.testing import CliRunner
 
 from b2stream.contracts import topics
 from b2stream.kafka.admin import Admin
-from b2stream.programs.audit import cli, reannounce_cli
+from b2stream.programs.audit import cli
 from b2stream.programs.audit.auditing import Plan
-from b2stream.programs.audit.findings import Kind
+from b2stream.programs.audit.judging.findings import Kind
+from b2stream.programs.audit.repair import reannounce_cli
 from b2stream.sandbox import signing
 from b2stream.settings import Settings, variable
 from b2stream.settings import load as load_settings

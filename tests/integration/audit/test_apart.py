@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 from b2stream.contracts.records import ObjectEvent
-from b2stream.programs.audit import repairing
 from b2stream.programs.audit.auditing import Plan
-from b2stream.programs.audit.repair_cli import apply, make_plan
+from b2stream.programs.audit.repair import repairing
+from b2stream.programs.audit.repair.cli import apply, make_plan
 from tests.integration.audit.archive import RestingArchive
 from tests.integration.audit.test_mutations import named
 

@@ -21,9 +21,9 @@ from b2stream.handles.records import (
 from b2stream.handles.service import CHECKSUM, URL, Administrator, HandleRecord, HandleValue
 from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.cli import run
-from b2stream.programs.audit.findings import Kind
-from b2stream.programs.audit.log_rows import pid_of
-from b2stream.programs.audit.repair_cli import apply, make_plan
+from b2stream.programs.audit.gathering.log_rows import pid_of
+from b2stream.programs.audit.judging.findings import Kind
+from b2stream.programs.audit.repair.cli import apply, make_plan
 from tests.integration.audit.archive import MANIFEST, ROLES, RestingArchive
 from tests.integration.audit.conftest import YESTERDAY
 

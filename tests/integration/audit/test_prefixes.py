@@ -7,7 +7,7 @@ import pytest
 from b2stream.handles.service import HandleRecord
 from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.cli import run
-from b2stream.programs.audit.repair_cli import apply, make_plan
+from b2stream.programs.audit.repair.cli import apply, make_plan
 from b2stream.sandbox.handle import HandleServer
 from b2stream.settings import Settings, load, variable
 from tests.integration.audit.archive import RestingArchive

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from b2stream.contracts.canonical import canonical_json
 from b2stream.programs.audit.auditing import Plan
-from b2stream.programs.audit.planning import RepairPlan
-from b2stream.programs.audit.repair_cli import apply, make_plan, repair
+from b2stream.programs.audit.repair.cli import apply, make_plan, repair
+from b2stream.programs.audit.repair.planning import RepairPlan
 from b2stream.sandbox import processes
 from tests.integration.audit.archive import MANIFEST, ROLES, RestingArchive
 from tests.integration.audit.conftest import YESTERDAY

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from b2stream.programs.audit.evidence_cli import evidence
-from b2stream.programs.audit.scrub_cli import run
+from b2stream.programs.audit.evidence.cli import evidence
+from b2stream.programs.audit.scrub.cli import run
 from tests.integration.audit.archive import RestingArchive
 from tests.integration.audit.conftest import TODAY
 

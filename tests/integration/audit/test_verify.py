@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from prov.model import ProvDocument
 
 from b2stream.batches.identity import id24
-from b2stream.programs.audit.provenance_cli import provenance
-from b2stream.programs.audit.verify_cli import verify
+from b2stream.programs.audit.history.cli import provenance
+from b2stream.programs.audit.verify.cli import verify
 from tests.integration.audit.archive import MANIFEST, RestingArchive
 
 

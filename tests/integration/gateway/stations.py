@@ -11,7 +11,7 @@ from b2stream.contracts import topics
 from b2stream.contracts.partitions import partition_of
 from b2stream.kafka import read_range
 from b2stream.kafka.admin import Admin
-from b2stream.programs.gateway.journal import Journal
+from b2stream.programs.gateway.journal.journal import Journal
 from b2stream.programs.gateway.running import JOURNAL
 from tests.unit.gateway.stands import STATION, Log
 from tests.waiting import PATIENCE_S

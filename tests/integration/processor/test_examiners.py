@@ -17,7 +17,7 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed
 from b2stream.errors import Poison, Retryable
 from b2stream.programs.processor.bodies import SpooledBodies
-from b2stream.programs.processor.examiners import SMALLEST_BYTES, Elsewhere, Here
+from b2stream.programs.processor.examining.examiners import SMALLEST_BYTES, Elsewhere, Here
 from b2stream.programs.processor.spool import Spool
 from tests.unit.processor.stations import StationBatch, attempt_name
 from tests.waiting import until
@@ -142,7 +142,7 @@ def test_processes_end_with_the_one_that_started_them_however_it_ended(end: sign
     holder = """
 import sys
 from b2stream.contracts.framing import Framing
-from b2stream.programs.processor.examiners import Elsewhere
+from b2stream.programs.processor.examining.examiners import Elsewhere
 examiner = Elsewhere(Framing(), 2)
 print("holding", flush=True)
 sys.stdin.read()

@@ -4,7 +4,7 @@ import json
 
 from b2stream.batches.manifest import read_manifest
 from b2stream.batches.signing import is_signed_by
-from b2stream.programs.audit.drawing import as_lines
+from b2stream.programs.audit.history.drawing import as_lines
 from tests.integration.processor.alongside import alongside
 from tests.integration.processor.conftest import Deployment
 from tests.integration.processor.test_permission import gateway, tell

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from irods.column import In, Like
 from irods.models import DataObject
 
-import b2stream.archive.irods as irods_store
-from b2stream.archive.irods_catalogue import Replica, checksum_text, equal, one_of, pattern, sha256_of, state_of
+import b2stream.archive.irods.store as irods_store
+from b2stream.archive.irods.catalogue import Replica, checksum_text, equal, one_of, pattern, sha256_of, state_of
 from b2stream.archive.store import ReplicaStatus
 
 RIGHT = hashlib.sha256(b"right").hexdigest()
@@ -91,7 +91,8 @@ def test_several_plain_names_are_one_condition_and_others_one_each() -> None:
 
 # I4 -------------------------------------------------------------------------------------------------------------------
 
-SOURCES = sorted(Path(irods_store.__file__).parent.glob("irods*.py"))
+FOLDER = Path(irods_store.__file__).parent
+SOURCES = sorted(source for source in FOLDER.glob("*.py") if source.name != "__init__.py")
 
 
 def attribute_calls(source: Path) -> list[tuple[str, ast.Call]]:
@@ -106,7 +107,7 @@ def test_I4_the_only_unlink_is_below_the_staging_root_and_nothing_overwrites() -
     assert len(SOURCES) >= 4
     calls = [(source.name, name, call) for source in SOURCES for name, call in attribute_calls(source)]
     unlinks = [source for source, name, _ in calls if name == "unlink"]
-    assert unlinks == ["irods.py"]
+    assert unlinks == ["store.py"]
     overwriting = {
         "put",
         "truncate",
@@ -125,7 +126,7 @@ def test_I4_the_only_unlink_is_below_the_staging_root_and_nothing_overwrites() -
         for keyword in call.keywords
         if keyword.arg == "force" or "FORCE" in ast.dump(keyword.value)
     ]
-    assert forced == [("irods.py", "unlink")]
+    assert forced == [("store.py", "unlink")]
 
 
 def test_I4_no_keyword_that_forces_is_named_anywhere() -> None:
@@ -136,8 +137,8 @@ def test_I4_no_keyword_that_forces_is_named_anywhere() -> None:
         assert "forceFlag" not in text
 
 
-def test_only_the_irods_modules_of_the_archive_know_the_client() -> None:
-    package = Path(irods_store.__file__).parent.parent
+def test_only_the_folder_irods_of_the_archive_knows_the_client() -> None:
+    package = FOLDER.parents[1]
     knowing = {
         source.relative_to(package).as_posix()
         for source in package.rglob("*.py")
@@ -146,7 +147,7 @@ def test_only_the_irods_modules_of_the_archive_know_the_client() -> None:
         or (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "irods" for alias in node.names))
     }
     assert {name for name in knowing if not name.startswith("sandbox/")} == {
-        f"archive/{source.name}" for source in SOURCES
+        f"archive/irods/{source.name}" for source in SOURCES
     }
 
 

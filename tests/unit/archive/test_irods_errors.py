@@ -6,7 +6,7 @@ from xml.etree.ElementTree import ParseError
 import pytest
 from irods import exception
 
-from b2stream.archive.irods_errors import code_of, connection_is_lost, is_code, translate, translate_connecting
+from b2stream.archive.irods.errors import code_of, connection_is_lost, is_code, translate, translate_connecting
 from b2stream.errors import (
     AccessRefused,
     B2streamError,

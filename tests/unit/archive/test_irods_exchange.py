@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from irods import exception
 
-from b2stream.archive.irods_exchange import Wire
+from b2stream.archive.irods.exchange import Wire
 
 BODY, ERROR, STREAM = b"<a></a>", b"<RError_PI><msg>no room</msg></RError_PI>", bytes(range(256)) * 1000
 

@@ -18,7 +18,7 @@ from irods.models import Collection, DataObject
 from irods.query import Query
 from irods.results import ResultSet
 
-from b2stream.archive import irods_messages as messages
+from b2stream.archive.irods import messages
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "irods_wire"
 PATHS = st.text(min_size=1)

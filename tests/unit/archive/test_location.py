@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from irods import password_obfuscation
 
-from b2stream.archive.irods_session import Link, tls_context
+from b2stream.archive.irods.session import Link, tls_context
 from b2stream.archive.location import IrodsLocation, open_store, parse_location
 from b2stream.archive.memory import MemoryStore
 from b2stream.errors import B2streamError, ConfigurationError
@@ -256,7 +256,7 @@ def test_the_password_in_irods_a_is_read_anew_for_each_connection(
             seen.append((account["password"], account["irods_authentication_scheme"]))
             raise ConnectionRefusedError
 
-    monkeypatch.setattr("b2stream.archive.irods_session.iRODSSession", Refusing)
+    monkeypatch.setattr("b2stream.archive.irods.session.iRODSSession", Refusing)
     location = parse("irods:///z/home/alice?auth=pam_password", environment)
     for password in ("first", "second"):
         assert location.secret.irods_a is not None

@@ -4,9 +4,9 @@ import hashlib
 from typing import Any
 
 from b2stream.policies import Policies, read_policies
-from b2stream.programs.audit.findings import Finding
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.judging import Scope, judge
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.judging.batches import Scope, judge
+from b2stream.programs.audit.judging.findings import Finding
 
 NOW_S = 1_780_000_000.0
 LONG_AGO_S = NOW_S - 10_000.0

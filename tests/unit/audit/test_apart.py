@@ -12,14 +12,14 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.archive.placing import Writer
 from b2stream.archive.store import ReplicaStatus
 from b2stream.archive.waiting import StoppableClock
-from b2stream.programs.audit import walking
-from b2stream.programs.audit.apart import judge_apart, read_days, station_of
-from b2stream.programs.audit.daily import Archived, archive
-from b2stream.programs.audit.findings import Finding
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.judging import Scope
-from b2stream.programs.audit.log_rows import note_day
-from b2stream.programs.audit.planning import plan_repair
+from b2stream.programs.audit.gathering import walking
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.log_rows import note_day
+from b2stream.programs.audit.history.daily import Archived, archive
+from b2stream.programs.audit.judging.apart import judge_apart, read_days, station_of
+from b2stream.programs.audit.judging.batches import Scope
+from b2stream.programs.audit.judging.findings import Finding
+from b2stream.programs.audit.repair.planning import plan_repair
 from tests.unit.audit.facts import STATION, path_of, whole_archive
 
 DAY = date(2026, 5, 7)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from b2stream.contracts.canonical import iso_utc
-from b2stream.programs.audit.chains import Series, follow_chains
-from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.judging.chains import Series, follow_chains
 from tests.unit.audit.facts import CENTRES, SERIES, STATION, add_batch, digest, path_of, whole_archive
 
 PATH = f"{STATION}/{SERIES}"

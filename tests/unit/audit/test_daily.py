@@ -14,7 +14,7 @@ from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.canonical import from_iso_utc
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
 from b2stream.errors import ConfigurationError
-from b2stream.programs.audit.daily import archive, check_day, documents
+from b2stream.programs.audit.history.daily import archive, check_day, documents
 from tests.unit.batches.test_history import COMMIT, REPLICA, event
 
 DAY = date(2026, 7, 1)

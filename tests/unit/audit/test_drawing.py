@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 from b2stream.batches.history import history, joined
 from b2stream.batches.provenance import acquisition_and_submission
-from b2stream.programs.audit.drawing import as_lines, as_svg, steps
+from b2stream.programs.audit.history.drawing import as_lines, as_svg, steps
 from tests.unit.batches.test_history import CLOSE, COMMIT, COMMITTED_US, REPLICA, event
 
 WHOLE = joined(

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from b2stream.batches.signing import public_key_of
 from b2stream.contracts.canonical import from_iso_utc
 from b2stream.policies import OWN_FILE
-from b2stream.programs.audit import evidence_cli
 from b2stream.programs.audit.auditing import Report
-from b2stream.programs.audit.evidence import INDEX, SIGNATURE, SUPPORTS, Year, write_bundle
-from b2stream.programs.audit.evidence_check import troubles
+from b2stream.programs.audit.evidence import cli as evidence_cli
+from b2stream.programs.audit.evidence.bundle import INDEX, SIGNATURE, SUPPORTS, Year, write_bundle
+from b2stream.programs.audit.evidence.checking import troubles
 from b2stream.stations.keys import make_key
 from tests.unit.batches.test_history import COMMIT, REPLICA, event
 

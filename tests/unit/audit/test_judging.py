@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from b2stream.policies import Policies, Rule
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.judging import Scope, judge
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.judging.batches import Scope, judge
 from tests.unit.audit.facts import (
     LONG_AGO_S,
     NOW_S,

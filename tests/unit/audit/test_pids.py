@@ -20,10 +20,10 @@ from b2stream.handles.records import (
     Prefixes,
 )
 from b2stream.handles.service import CHECKSUM, URL, Administrator, HandleRecord, HandleValue
-from b2stream.programs.audit.findings import Finding
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.judging import Scope
-from b2stream.programs.audit.pids import judge_pids, read_pids
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.judging.batches import Scope
+from b2stream.programs.audit.judging.findings import Finding
+from b2stream.programs.audit.judging.pids import judge_pids, read_pids
 from tests.unit.audit.facts import NOW_S, done, whole_archive
 
 PREFIX, SECOND, FORMER, GONE = "21.T99999", "21.T88888", "21.T77777", "21.T66666"

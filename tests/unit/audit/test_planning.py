@@ -1,8 +1,8 @@
 """A repair is planned only where something says which content is right."""
 
-from b2stream.programs.audit.findings import Kind
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.planning import ANNOUNCE, RepairPlan, plan_repair
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.judging.findings import Kind
+from b2stream.programs.audit.repair.planning import ANNOUNCE, RepairPlan, plan_repair
 from tests.unit.audit.facts import CENTRES, judged, path_of, put_object, whole_archive
 
 MANIFEST = path_of(0) + ".manifest.json"

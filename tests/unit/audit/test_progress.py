@@ -11,8 +11,8 @@ from b2stream.batches.manifest import paths_of
 from b2stream.contracts import topics
 from b2stream.programs.audit import auditing
 from b2stream.programs.audit.auditing import Auditor, Plan
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.log import Lag
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.log import Lag
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
 from b2stream.settings import Settings

@@ -16,10 +16,10 @@ from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed, BatchCommitted
 from b2stream.errors import AccessRefused, Retryable
-from b2stream.programs.audit.planning import ANNOUNCE, Act, RepairPlan
-from b2stream.programs.audit.reannouncing import Announced, Announcer, reannounce
-from b2stream.programs.audit.repairing import Repair
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.gathering.walking import SignatureCheck
+from b2stream.programs.audit.repair.planning import ANNOUNCE, Act, RepairPlan
+from b2stream.programs.audit.repair.reannouncing import Announced, Announcer, reannounce
+from b2stream.programs.audit.repair.repairing import Repair
 from tests.unit.audit.test_scrubbing import Told
 from tests.unit.processor.stations import StationBatch, attempt_name
 

@@ -14,8 +14,8 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Retryable
-from b2stream.programs.audit import repair_cli
-from b2stream.programs.audit.planning import COPY, Act, RepairPlan
+from b2stream.programs.audit.repair import cli as repair_cli
+from b2stream.programs.audit.repair.planning import COPY, Act, RepairPlan
 
 PATHS = [f"SE-Htm/EC/2026/05/{number}.csv" for number in range(3)]
 CONTENT = b"measured"

@@ -13,11 +13,11 @@ from b2stream.handles.describing import Describing
 from b2stream.handles.kinds import read_kinds
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import Prefixes
-from b2stream.programs.audit.planning import ANNOUNCE, DISCARD, REGISTER, Act, RepairPlan
-from b2stream.programs.audit.reannouncing import Announcer
-from b2stream.programs.audit.registered import Registered
-from b2stream.programs.audit.repairing import Done, Registration, Repair
-from b2stream.programs.audit.untold import Told
+from b2stream.programs.audit.repair.planning import ANNOUNCE, DISCARD, REGISTER, Act, RepairPlan
+from b2stream.programs.audit.repair.reannouncing import Announcer
+from b2stream.programs.audit.repair.registered import Registered
+from b2stream.programs.audit.repair.repairing import Done, Registration, Repair
+from b2stream.programs.audit.repair.untold import Told
 from tests.unit.audit.test_reannouncing import store as two_batches
 from tests.unit.audit.test_scrubbing import Told as Log
 from tests.unit.batches.test_history import COMMIT, REPLICA

@@ -11,10 +11,10 @@ from b2stream.batches.manifest import paths_of
 from b2stream.contracts.records import BatchClosed
 from b2stream.errors import Retryable
 from b2stream.programs.audit.auditing import Auditor, Plan, Report
-from b2stream.programs.audit.findings import Kind
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.resuming import KEPT_S
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.resuming import KEPT_S
+from b2stream.programs.audit.gathering.walking import SignatureCheck
+from b2stream.programs.audit.judging.findings import Kind
 from b2stream.settings import Settings
 from tests.benchmarks.large_archive import WRITTEN_S, Batches, LargeLog
 

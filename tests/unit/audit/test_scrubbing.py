@@ -16,10 +16,11 @@ from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Retryable
-from b2stream.programs.audit import acknowledged, walking
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.reannouncing import Announcer
-from b2stream.programs.audit.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
+from b2stream.programs.audit import acknowledged
+from b2stream.programs.audit.gathering import walking
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.repair.reannouncing import Announcer
+from b2stream.programs.audit.scrub.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
 
 FOLDER = "SE-Htm/EC/2026/05"
 

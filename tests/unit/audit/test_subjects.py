@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from b2stream.programs.audit.subjects import events_of
+from b2stream.programs.audit.verify.subjects import events_of
 from tests.unit.audit.test_daily import Told
 from tests.unit.batches.test_history import COMMIT, REPLICA
 

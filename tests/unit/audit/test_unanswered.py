@@ -5,10 +5,10 @@ import pytest
 from b2stream.archive.memory import MemoryStore
 from b2stream.errors import AccessRefused, B2streamError, ConfigurationError, DamagedObject, Refused, Retryable
 from b2stream.handles.memory import MemoryHandles
-from b2stream.programs.audit.checks import Outcome, exit_code
-from b2stream.programs.audit.subjects import Subject
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
-from b2stream.programs.audit.verifying import Verifier
+from b2stream.programs.audit.verify.checks import Outcome, exit_code
+from b2stream.programs.audit.verify.subjects import Subject
+from b2stream.programs.audit.verify.verifying import Verifier
 
 UNANSWERED = [Retryable("csc is down"), Refused("asking csc"), AccessRefused("csc: no permission")]
 

@@ -11,10 +11,10 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.framing import Framing
 from b2stream.errors import Retryable
-from b2stream.programs.audit.planning import COPY, TELL, Act, RepairPlan
-from b2stream.programs.audit.reannouncing import Announcer
-from b2stream.programs.audit.repairing import Repair
-from b2stream.programs.audit.untold import Told, untold
+from b2stream.programs.audit.repair.planning import COPY, TELL, Act, RepairPlan
+from b2stream.programs.audit.repair.reannouncing import Announcer
+from b2stream.programs.audit.repair.repairing import Repair
+from b2stream.programs.audit.repair.untold import Told, untold
 from tests.unit.audit.test_scrubbing import Told as Log
 
 PATH, CONTENT, BATCH = "SE-Htm/EC/2026/05/a.csv", b"measured", "b" * 64

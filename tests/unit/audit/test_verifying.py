@@ -21,11 +21,11 @@ from b2stream.errors import ConfigurationError
 from b2stream.handles.describing import Describing
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import Prefixes
-from b2stream.programs.audit.checks import Check, Outcome, compared, exit_code
-from b2stream.programs.audit.origins import signature_check
-from b2stream.programs.audit.registered import Registered
-from b2stream.programs.audit.subjects import Subject
-from b2stream.programs.audit.verifying import Verifier, verify_offline
+from b2stream.programs.audit.gathering.origins import signature_check
+from b2stream.programs.audit.repair.registered import Registered
+from b2stream.programs.audit.verify.checks import Check, Outcome, compared, exit_code
+from b2stream.programs.audit.verify.subjects import Subject
+from b2stream.programs.audit.verify.verifying import Verifier, verify_offline
 from tests.unit.batches.test_history import COMMIT
 from tests.unit.processor.stations import StationBatch, attempt_name
 

@@ -7,8 +7,8 @@ import pytest
 from b2stream.archive.memory import MemoryStore
 from b2stream.batches.manifest import paths_of
 from b2stream.errors import AccessRefused, B2streamError, CutShort, DamagedObject, Stuck
-from b2stream.programs.audit import walking
-from b2stream.programs.audit.index import Index
+from b2stream.programs.audit.gathering import walking
+from b2stream.programs.audit.gathering.index import Index
 from tests.benchmarks.large_archive import Batches
 from tests.unit.audit.facts import judged, kinds
 

@@ -30,7 +30,7 @@ OTHERS = {"process_start_time_seconds", "kube_job_failed"}  # prometheus_client'
 def metrics() -> dict[str, str]:
     """Every metric of the programs by name as Prometheus sees it, with its kind."""
     for module in pkgutil.walk_packages(b2stream.programs.__path__, "b2stream.programs."):
-        if module.name.endswith((".metrics", "scrub_cli")):
+        if module.name.endswith((".metrics", ".scrub.cli")):
             importlib.import_module(module.name)
     found = {}
     for metric in REGISTRY.collect():

@@ -9,7 +9,7 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import Letter, letter_headers
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchClosed, BatchCommitted, BatchRepeated, BatchReplicated, Record
-from b2stream.programs.gateway.journal import ReceiptWriter
+from b2stream.programs.gateway.journal.journal import ReceiptWriter
 
 
 def commit_of(close: BatchClosed, copies: int | None = 2) -> BatchCommitted:

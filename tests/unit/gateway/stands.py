@@ -17,7 +17,7 @@ from b2stream.errors import Poison
 from b2stream.formats.base import Station
 from b2stream.kafka import Delivered
 from b2stream.programs.gateway.closing import close_digest
-from b2stream.programs.gateway.journal import Journal
+from b2stream.programs.gateway.journal.journal import Journal
 from b2stream.programs.gateway.program import Gateway
 from b2stream.programs.gateway.publisher import Publisher
 from b2stream.programs.gateway.watch import Folder

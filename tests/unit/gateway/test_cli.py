@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from b2stream.batches.manifest import batch_of
 from b2stream.errors import ConfigurationError
 from b2stream.programs.gateway.cli import gateway
-from b2stream.programs.gateway.journal import ReceiptWriter
+from b2stream.programs.gateway.journal.journal import ReceiptWriter
 from tests.unit.gateway.events import write_commit
 from tests.unit.gateway.stands import Stand, toa5
 

@@ -11,8 +11,8 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed, Relation
 from b2stream.programs.gateway.cli import gateway as command
 from b2stream.programs.gateway.closing import close_digest
-from b2stream.programs.gateway.forgetting import DAY_S, Forgetting
-from b2stream.programs.gateway.journal import Journal, ReceiptWriter
+from b2stream.programs.gateway.journal.forgetting import DAY_S, Forgetting
+from b2stream.programs.gateway.journal.journal import Journal, ReceiptWriter
 from b2stream.programs.gateway.program import Gateway
 from tests.unit.gateway.events import replica_of, write_commit
 from tests.unit.gateway.stands import Stand, toa5

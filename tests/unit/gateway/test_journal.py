@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from b2stream.errors import ConfigurationError, Fatal
-from b2stream.programs.gateway.journal import Journal, JournalFailed, JournalInUse, JournalLock
+from b2stream.programs.gateway.journal.journal import Journal, JournalFailed, JournalInUse, JournalLock
 from tests.unit.gateway.stands import STATION, Stand, toa5
 
 

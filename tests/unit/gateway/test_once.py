@@ -7,7 +7,7 @@ import pytest
 from b2stream.batches.manifest import batch_of
 from b2stream.errors import Retryable
 from b2stream.programs.gateway import once
-from b2stream.programs.gateway.journal import Journal, ReceiptWriter
+from b2stream.programs.gateway.journal.journal import Journal, ReceiptWriter
 from b2stream.programs.gateway.once import Report, Shown, Wait, run_once
 from b2stream.programs.gateway.program import Gateway
 from tests.unit.gateway.events import write_commit

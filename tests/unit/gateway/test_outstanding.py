@@ -7,7 +7,7 @@ import pytest
 from b2stream.batches.manifest import batch_of
 from b2stream.errors import Retryable
 from b2stream.programs.gateway.cluster import LogFacts
-from b2stream.programs.gateway.journal import ReceiptWriter
+from b2stream.programs.gateway.journal.journal import ReceiptWriter
 from b2stream.programs.gateway.outstanding import ASK_EVERY_S, Outstanding
 from b2stream.programs.gateway.program import Gateway
 from tests.unit.gateway.events import write_commit

@@ -11,7 +11,7 @@ from b2stream.contracts.records import BatchClosed, Relation
 from b2stream.errors import Retryable
 from b2stream.programs.gateway import snapshot as snapshots
 from b2stream.programs.gateway.cluster import LogFacts
-from b2stream.programs.gateway.journal import Journal, ReceiptWriter
+from b2stream.programs.gateway.journal.journal import Journal, ReceiptWriter
 from b2stream.programs.gateway.outstanding import Outstanding
 from tests.unit.gateway.events import write_commit
 from tests.unit.gateway.stands import TOPIC_ID, Log, Stand, judge, toa5

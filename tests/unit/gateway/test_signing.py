@@ -15,7 +15,7 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationKey, key_id
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.programs.gateway.cli import gateway as command
-from b2stream.programs.gateway.journal import ReceiptWriter
+from b2stream.programs.gateway.journal.journal import ReceiptWriter
 from b2stream.programs.gateway.signing import signer
 from b2stream.stations.keys import load_key, make_key
 from tests.unit.gateway.stands import Stand, judge, toa5

@@ -14,7 +14,7 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.programs.gateway import program
 from b2stream.programs.gateway.cluster import LogFacts
 from b2stream.programs.gateway.inspect import inspect
-from b2stream.programs.gateway.listing import entries
+from b2stream.programs.gateway.journal.listing import entries
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.snapshot import FileChanged, Snapshot, take
 from b2stream.programs.gateway.sources import BadSources, sources_of

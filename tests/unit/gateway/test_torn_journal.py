@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from b2stream.programs.gateway.journal import Journal, JournalFailed
+from b2stream.programs.gateway.journal.journal import Journal, JournalFailed
 from tests.unit.gateway.stands import STATION, Stand, toa5
 
 FRAME_BYTES = 4096 + 24  # a page with its header in the log

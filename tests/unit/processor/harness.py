@@ -22,7 +22,7 @@ from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committed, Committer
-from b2stream.programs.processor.examiners import Here
+from b2stream.programs.processor.examining.examiners import Here
 from b2stream.programs.processor.origin import OriginRules
 from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.processor import Processor

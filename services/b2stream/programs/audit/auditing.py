@@ -11,15 +11,15 @@ from b2stream.contracts import topics
 from b2stream.handles.opening import prefixes_from
 from b2stream.handles.service import HandleService
 from b2stream.policies import policies_of
-from b2stream.programs.audit import resuming, walking
-from b2stream.programs.audit.apart import judge_apart, read_days, station_of
-from b2stream.programs.audit.chains import Series, follow_chains
-from b2stream.programs.audit.findings import OF_BYTES, OF_OBJECTS, Finding, Kind
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.judging import Scope, judge
-from b2stream.programs.audit.log import Lag, Log
-from b2stream.programs.audit.pids import judge_pids, read_pids
-from b2stream.programs.audit.walking import SignatureCheck, no_signature_check
+from b2stream.programs.audit.gathering import resuming, walking
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.log import Lag, Log
+from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
+from b2stream.programs.audit.judging.apart import judge_apart, read_days, station_of
+from b2stream.programs.audit.judging.batches import Scope, judge
+from b2stream.programs.audit.judging.chains import Series, follow_chains
+from b2stream.programs.audit.judging.findings import OF_BYTES, OF_OBJECTS, Finding, Kind
+from b2stream.programs.audit.judging.pids import judge_pids, read_pids
 from b2stream.settings import Settings
 
 GRACE_S = 900.0

@@ -16,14 +16,14 @@ from b2stream.handles.opening import open_handles
 from b2stream.logs import configure
 from b2stream.programs.audit.auditing import GRACE_S, Auditor, Plan, Report
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.checks import EXIT_FINDING
-from b2stream.programs.audit.index import Index
-from b2stream.programs.audit.log import Log
-from b2stream.programs.audit.origins import deployed_check
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.log import Log
+from b2stream.programs.audit.gathering.origins import deployed_check
+from b2stream.programs.audit.gathering.walking import SignatureCheck
 from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.report import lines
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
-from b2stream.programs.audit.walking import SignatureCheck
+from b2stream.programs.audit.verify.checks import EXIT_FINDING
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from b2stream.contracts.canonical import iso_utc
 from b2stream.programs.audit.auditing import Report
-from b2stream.programs.audit.log import Lag
+from b2stream.programs.audit.gathering.log import Lag
 
 _SERIES_SHOWN = 40
 

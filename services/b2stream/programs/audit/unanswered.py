@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from b2stream.errors import AccessRefused, B2streamError, Refused, Retryable
-from b2stream.programs.audit.checks import EXIT_UNREACHABLE, Check, Outcome
+from b2stream.programs.audit.verify.checks import EXIT_UNREACHABLE, Check, Outcome
 
 UNANSWERED = (Retryable, Refused, AccessRefused)
 """Kafka, a registry, a Handle server or a centre does not answer, or does not let us ask: nothing is known of any object."""

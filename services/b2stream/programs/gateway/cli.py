@@ -10,8 +10,8 @@ import click
 
 from b2stream import logs
 from b2stream.programs.gateway.ending import stop_on_signals
-from b2stream.programs.gateway.journal import Journal
-from b2stream.programs.gateway.listing import OUTCOMES, entries, print_entries
+from b2stream.programs.gateway.journal.journal import Journal
+from b2stream.programs.gateway.journal.listing import OUTCOMES, entries, print_entries
 from b2stream.programs.gateway.once import EXIT_NOT_IN_TIME, EXIT_REFUSED, Shown, Wait, run_once
 from b2stream.programs.gateway.publisher import Stopping
 from b2stream.programs.gateway.running import check_settings, journal_path, opened, run

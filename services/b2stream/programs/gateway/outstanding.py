@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from b2stream.errors import Retryable
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.cluster import LogFacts
-from b2stream.programs.gateway.journal import Attempt, Journal, now_us
+from b2stream.programs.gateway.journal.journal import Attempt, Journal, now_us
 from b2stream.programs.gateway.resending import LONGEST_PAUSE_S, Act, Decision, Facts, decide
 
 LOOK_EVERY_S = 1.0

@@ -18,7 +18,7 @@ from b2stream.contracts.records import BatchClosed, Relation
 from b2stream.formats.base import Station
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.closing import Prepared, draft, prepare, same_blocks
-from b2stream.programs.gateway.journal import Attempt, Journal
+from b2stream.programs.gateway.journal.journal import Attempt, Journal
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.publisher import Publisher
 from b2stream.programs.gateway.signing import unsigned

@@ -22,7 +22,7 @@ from b2stream.contracts.letters import read_letter
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchCommitted, BatchRepeated, BatchReplicated
 from b2stream.errors import LostOffsets, Poison, Retryable
-from b2stream.programs.gateway.journal import Journal, ReceiptWriter
+from b2stream.programs.gateway.journal.journal import Journal, ReceiptWriter
 
 TOPICS = (topics.COMMITS, topics.EVENTS, topics.REPLICAS, topics.DEAD_LETTERS)
 MOST_AT_ONCE = 500

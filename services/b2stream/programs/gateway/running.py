@@ -20,8 +20,8 @@ from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.gateway import metrics
 from b2stream.programs.gateway.closing import Prepared
 from b2stream.programs.gateway.cluster import CLIENT_ID, Cluster
-from b2stream.programs.gateway.forgetting import Forgetting
-from b2stream.programs.gateway.journal import Journal, JournalLock
+from b2stream.programs.gateway.journal.forgetting import Forgetting
+from b2stream.programs.gateway.journal.journal import Journal, JournalLock
 from b2stream.programs.gateway.outstanding import Outstanding
 from b2stream.programs.gateway.permitted import Permitted
 from b2stream.programs.gateway.program import Gateway

@@ -27,7 +27,7 @@ from b2stream.errors import DamagedObject, Fatal, Poison, Retryable
 from b2stream.failpoints import passing
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import Conflicting, Incomplete, RereadBodies, SpooledBodies
-from b2stream.programs.processor.examiners import Examiner
+from b2stream.programs.processor.examining.examiners import Examiner
 from b2stream.programs.processor.patience import NEWS_S
 from b2stream.software import software, who_runs_this
 

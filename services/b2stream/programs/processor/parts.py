@@ -24,7 +24,7 @@ from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committer
-from b2stream.programs.processor.examiners import Elsewhere, Examiner, Here
+from b2stream.programs.processor.examining.examiners import Elsewhere, Examiner, Here
 from b2stream.programs.processor.letters import BURIALS_AT_ONCE
 from b2stream.programs.processor.origin import OriginRules
 from b2stream.programs.processor.outbox import Outbox

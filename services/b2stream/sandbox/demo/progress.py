@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from b2stream.programs.gateway.journal import Journal
+from b2stream.programs.gateway.journal.journal import Journal
 from b2stream.programs.gateway.running import JOURNAL
 from b2stream.programs.gateway.watch import Signature
 from b2stream.sandbox.demo.feeding import FedStation

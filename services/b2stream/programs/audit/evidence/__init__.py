@@ -1,0 +1,1 @@
+"""`b2stream evidence`: a year's bundle for an auditor, and its check."""

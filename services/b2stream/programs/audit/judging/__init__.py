@@ -1,0 +1,1 @@
+"""What is wrong: judged from the index alone, without a server."""

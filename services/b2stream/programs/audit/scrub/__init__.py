@@ -1,0 +1,1 @@
+"""`b2stream scrub`: the rolling fixity check."""
