@@ -36,6 +36,7 @@ _OLD_LEADER = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
 }
 
+_OFFSETS_TOPIC = "__consumer_offsets"  # Kafka's own name for it
 _BETWEEN_ELECTIONS_S = 0.5
 _MOST_BEFORE = 8  # several threads may ask one Admin, and each give up its client
 
@@ -191,6 +192,17 @@ class Admin:
         except KafkaException as error:
             raise translated(error) from error
         return min(minutes) * 60_000
+
+    def keeps_offsets(self) -> bool:
+        """Whether the topic of all groups' offsets has a leader and every replica in each partition.
+
+        Without, Kafka may refuse offsets while it answers everything else. True as well where we may not look at that topic.
+        """
+        try:
+            kept = self._admin.list_topics(_OFFSETS_TOPIC, timeout=_ANSWER_S).topics[_OFFSETS_TOPIC]
+        except KafkaException as error:
+            raise translated(error) from error
+        return all(each.leader >= 0 and len(each.isrs) == len(each.replicas) for each in kept.partitions.values())
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
         """Committed offset by partition; partitions without one are left out."""

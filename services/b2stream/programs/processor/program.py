@@ -56,6 +56,7 @@ class Program:
         self._topic_id = ""
         self._shouted_s = -_SHOUT_EVERY_S
         self._ends: dict[int, int] = {}
+        self._keeps_offsets = True
         self._is_handling = False
         self._stalls = Stalls()
 
@@ -230,7 +231,7 @@ class Program:
         is_behind = any(self._ends.get(number, 0) > partition.next_offset for number, partition in owned)
         stalled = self._stalls.look(
             is_behind=is_behind and not self._is_handling,
-            is_refused=bool(self._ends) and parts.source.is_refused,
+            is_refused=bool(self._ends) and self._keeps_offsets and parts.source.is_refused,
         )
         if stalled is not None:
             self._crash(stalled)
@@ -249,10 +250,12 @@ class Program:
         try:
             ranges = await loop.run_in_executor(self._asking, admin.ranges, self._topic, partitions)
             self._ends = {number: held.end for number, held in ranges.items()}
-        except (
-            Retryable,
-            ConfigurationError,
-        ) as error:  # a broker that was just thawed does not know its topics for a moment
+            # Two of three brokers away: the third answers everything, and takes no offset.
+            self._keeps_offsets = not parts.source.is_refused or await loop.run_in_executor(
+                self._asking, admin.keeps_offsets
+            )
+        except (Retryable, ConfigurationError) as error:
+            # The second one says a broker that was just thawed: it does not know its topics for a moment.
             _log.warning("waiting for Kafka: %s", error)
             self._ends = {}
         await parts.processor.abandon_silent(self._ends)

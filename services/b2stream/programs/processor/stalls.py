@@ -25,7 +25,7 @@ class Stalls:
         """What is wrong, if it has been so for too long.
 
         `is_behind`: the log, as Kafka says now, has more than Faust gave, and nothing that it gave is being handled.
-        `is_refused`: Kafka answers, but the last offset that was committed through Faust was not taken.
+        `is_refused`: Kafka answers and could keep an offset, but the last one that was committed through Faust was not taken.
         """
         self._idle_since_s = self._since(self._idle_since_s, is_behind)
         self._refused_since_s = self._since(self._refused_since_s, is_refused)
