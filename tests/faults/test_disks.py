@@ -27,7 +27,7 @@ from tests.pages import metric
 from tests.waiting import PATIENCE_S, until
 
 MIB = 1 << 20
-LARGE_BYTES = 3 * MIB
+LARGE_BYTES = 5 * MIB  # more than a small disk holds, so that each one is evicted from it, whenever the others come
 QUOTA_EXCEEDED = -110_000  # SYS_RESC_QUOTA_EXCEEDED
 TIMEOUT_S = scaled_s(32.0)
 """In life a minute; half of that, because a slow disk is waited for twice as long, several times."""
@@ -52,7 +52,7 @@ class Case:
         return process
 
     def large_files(self, name: str) -> None:
-        """One of several MiB for each station, all at once: together more than the spool holds."""
+        """One of several MiB for each station, all at once: each is more than the small disk, or the spool, holds."""
         files = [StationFile(station, name, self.draw.randbytes(LARGE_BYTES), None) for station in STATIONS]
         self.chain.give(files)
 
