@@ -21,7 +21,8 @@ from b2stream.programs.gateway.journal.journal import Journal
 from b2stream.programs.gateway.running import JOURNAL
 from b2stream.programs.gateway.watch import printable
 from b2stream.sandbox import processes, programs, signing
-from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.ports import port_in
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.records import read_parts

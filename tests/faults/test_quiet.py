@@ -26,7 +26,8 @@ from b2stream.kafka.admin import Admin
 from b2stream.programs.gateway.running import JOURNAL
 from b2stream.sandbox import programs, signing
 from b2stream.sandbox.demo import checking
-from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.processes import Process
 from b2stream.settings import FILE_VARIABLE, variable
 from b2stream.settings import load as load_settings

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from b2stream.sandbox import probes, programs, vaults
-from b2stream.sandbox.deployment import CENTRES, SERVERS, Deployment, Given, stop_recorded
+from b2stream.sandbox.deployment import SERVERS, Deployment, stop_recorded
+from b2stream.sandbox.given import CENTRES, Given
 from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.ports import without_password
 from b2stream.sandbox.progress import JarProgress

@@ -4,7 +4,6 @@ Each server can be one that the user runs already. All files lie in one director
 owner alone), `deployment.json` for whoever comes later, and `b2stream.toml`, with which every program can be started.
 """
 
-import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,62 +12,29 @@ from pathlib import Path
 from typing import Literal
 
 from b2stream.errors import ConfigurationError, Fatal
-from b2stream.sandbox import handle, processes, programs
+from b2stream.sandbox import handle, processes, programs, settings_file
+from b2stream.sandbox.given import CENTRES, Given
 from b2stream.sandbox.handle import HandleServer
 from b2stream.sandbox.jars import Tell
 from b2stream.sandbox.kafka import cluster, jars
 from b2stream.sandbox.kafka.broker import KafkaBroker
 from b2stream.sandbox.ports import port_in
 from b2stream.sandbox.processes import Process
-from b2stream.sandbox.records import Kind, Part, read_parts, write_parts, write_private
+from b2stream.sandbox.records import Kind, Part, password_file, read_parts, write_parts
 from b2stream.sandbox.redis_server import RedisServer, redis_program
 from b2stream.sandbox.sandbox_zone import SandboxZone
 from b2stream.sandbox.server import Server
 
 SERVERS = ("kafka", "redis", "handle", "first", "second")
 """Of several brokers each is a part of its own: kafka-1, kafka-2, kafka-3."""
-SETTINGS_FILE = "b2stream.toml"
 SERVER_GRACE_S = 20.0
 PROGRAM_GRACE_S = 40.0  # longer than the grace that the programs give their own commits
-
-
-@dataclass(frozen=True)
-class Centre:
-    """One of the two EUDAT centres as the sandbox plays them."""
-
-    role: str  # first or second
-    name: str
-    zone_name: str
-
-
-CENTRES = (Centre("first", "csc", "cscZone"), Centre("second", "fzj", "fzjZone"))
 
 
 class AlreadyRunning(Fatal):
     """A sandbox runs in this directory: end it with `b2stream sandbox down`, or choose another directory."""
 
     reason = "sandbox_already_running"
-
-
-@dataclass(frozen=True)
-class Given:
-    """Addresses of what the user runs already, as the settings take them; None: the sandbox brings its own."""
-
-    kafka: str | None = None
-    redis: str | None = None
-    first: str | None = None
-    second: str | None = None
-    first_password_file: Path | None = None
-    second_password_file: Path | None = None
-    handle: str | None = None
-    handle_prefix: str = ""
-    handle_user: str = ""
-    handle_password_file: Path | None = None
-    handle_ca_file: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.handle is not None and not self.handle_prefix:
-            raise ConfigurationError("--handle needs --handle-prefix: the prefix under which records are written")
 
 
 @dataclass
@@ -82,7 +48,7 @@ class Deployment:
     """
 
     directory: Path
-    given: Given = Given()
+    given: Given = field(default_factory=Given)
     ports: Mapping[str, int] = field(default_factory=dict)
     community: str = "icos"
     unsigned: str = "accept"  # batches of stations without a published key: a laptop's stations need none
@@ -93,7 +59,7 @@ class Deployment:
 
     def __post_init__(self) -> None:
         self.directory = self.directory.absolute()
-        self.settings_file = self.directory / SETTINGS_FILE
+        self.settings_file = self.directory / settings_file.SETTINGS_FILE
         if self.given.kafka is not None and self.brokers is not None:
             raise ConfigurationError("--brokers is for the sandbox's own Kafka, and --kafka names another")
         self._brokers = cluster.broker_count(self.directory, self.brokers) if self.given.kafka is None else 1
@@ -143,7 +109,7 @@ class Deployment:
         self.addresses |= {name: address for name, address in found.items() if name not in self.kafka_names}
         for name, address in found.items():
             self._record(name, "server", address, self.servers[name].process if name in self.servers else None)
-        self._write_settings()
+        settings_file.write(self.settings_file, self._settings())
 
     @property
     def program_names(self) -> list[str]:
@@ -231,9 +197,11 @@ class Deployment:
                 self.say(f"Handle server: {self._without_handle}; the sandbox works without registering PIDs")
                 return None
             self.say(f"Handle server: {handle.NOTICE}")
-            return HandleServer(folder, self._password_file(name), port=port, survives=self.survives)
+            return HandleServer(folder, password_file(self.directory, name), port=port, survives=self.survives)
         zone_name = next(centre.zone_name for centre in CENTRES if centre.role == name)
-        return SandboxZone(folder, zone_name, self._password_file(name), name=name, port=port, survives=self.survives)
+        return SandboxZone(
+            folder, zone_name, password_file(self.directory, name), name=name, port=port, survives=self.survives
+        )
 
     def new_broker(self, name: str) -> KafkaBroker:
         """One of the Kafka brokers, by the name of its part."""
@@ -277,54 +245,11 @@ class Deployment:
             ]
             write_parts(self.directory, [self._parts[one] for one in in_order])
 
-    def _password_file(self, role: str) -> Path:
-        file = self.directory / f"{role}.password"
-        if not file.exists():
-            write_private(file, secrets.token_urlsafe(24))
-        return file
-
-    def _settings(self) -> dict[str, dict[str, str]]:
-        settings = {
-            "general": {"community": self.community},
-            "kafka": {"bootstrap": self.addresses["kafka"], **self._replication()},
-            "redis": {"url": self.addresses["redis"]},
-            "processor": {"unsigned": self.unsigned},
-        }
-        for centre in CENTRES:
-            given: Path | None = getattr(self.given, f"{centre.role}_password_file")
-            settings[centre.role] = {"name": centre.name, "url": self.addresses[centre.role]}
-            if centre.role in self.servers:
-                settings[centre.role]["password_file"] = str(self._password_file(centre.role))
-            elif given:
-                settings[centre.role]["password_file"] = str(given.absolute())
-        if self.addresses["handle"]:
-            settings["handle"], settings["first"]["prefix"] = self._handle_settings()
-        return settings
-
-    def _replication(self) -> dict[str, str]:
-        return {"replication": str(self._brokers)} if self._brokers > 1 else {}
-
-    def _handle_settings(self) -> tuple[dict[str, str], str]:
-        """The section of the Handle server, and the first centre's prefix there."""
-        server, given = self.servers.get("handle"), self.given
-        url = self.addresses["handle"]
-        if isinstance(server, HandleServer):
-            access = {"user": server.user, "password_file": str(server.password_file), "ca_file": str(server.ca_file)}
-            return {"url": url, **access}, server.prefixes[0]
-        found = {
-            "user": given.handle_user,
-            "password_file": str(given.handle_password_file.absolute()) if given.handle_password_file else "",
-            "ca_file": str(given.handle_ca_file.absolute()) if given.handle_ca_file else "",
-        }
-        return {"url": url, **{key: value for key, value in found.items() if value}}, given.handle_prefix
-
-    def _write_settings(self) -> None:
-        lines = [
-            "# Written by the sandbox at each start. Any program: b2stream PROGRAM with B2STREAM_CONFIG=<this file>"
-        ]
-        for section, values in self._settings().items():
-            lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
-        write_private(self.settings_file, "\n".join(lines) + "\n")
+    def _settings(self) -> settings_file.Sections:
+        choices = {"community": self.community, "unsigned": self.unsigned}
+        return settings_file.sections(
+            self.directory, self.given, self.addresses, self.servers, brokers=self._brokers, **choices
+        )
 
 
 def stop_recorded(directory: Path) -> list[str]:
@@ -343,7 +268,3 @@ def _port_of(part: Part | None) -> int | None:
     if part is None or part.pid is None or not part.address:
         return None
     return port_in(part.address)
-
-
-def _toml(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

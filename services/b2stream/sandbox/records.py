@@ -1,6 +1,7 @@
-"""`deployment.json`: what runs in a sandbox's directory, so that another command can find, ask and stop it."""
+"""`deployment.json`: what runs in a sandbox's directory, so that another command can find, ask and stop it; and its secrets."""
 
 import json
+import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,3 +62,11 @@ def write_private(file: Path, text: str) -> None:
     fresh.touch(mode=0o600)
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(file)
+
+
+def password_file(directory: Path, role: str) -> Path:
+    """The file with the password of one of the sandbox's own servers; drawn the first time, kept from then on."""
+    file = directory / f"{role}.password"
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(24))
+    return file

@@ -8,8 +8,8 @@ from random import Random
 from b2stream.archive.location import parse_location
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.errors import ConfigurationError
-from b2stream.sandbox.deployment import SETTINGS_FILE
 from b2stream.sandbox.records import read_parts
+from b2stream.sandbox.settings_file import SETTINGS_FILE
 from b2stream.settings import load
 
 _PID = re.compile(r"(?:hdl:|https?://hdl\.handle\.net/)?[0-9A-Za-z.]+/([A-Za-z0-9_-]{24})")

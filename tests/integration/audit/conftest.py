@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from b2stream.sandbox import processes
-from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.handle import HandleServer
 from b2stream.sandbox.server import Server
 from tests.faults import load

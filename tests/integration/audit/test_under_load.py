@@ -7,7 +7,8 @@ import pytest
 
 from b2stream.programs.audit.auditing import GRACE_S, Plan, Report
 from b2stream.programs.audit.cli import run
-from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import Given
 from b2stream.settings import Settings
 from b2stream.settings import load as load_settings
 from tests.faults import load

@@ -11,7 +11,8 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.kafka import Producer, read_range
 from b2stream.kafka.admin import Admin
 from b2stream.sandbox import probes
-from b2stream.sandbox.deployment import Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.records import read_parts
 from tests.waiting import PATIENCE_S, until
 
@@ -42,6 +43,8 @@ def test_I1_what_a_cluster_of_three_has_acknowledged_outlives_any_one_of_them(cl
         assert {len(one.replicas) for one in about[topic].partitions.values()} == {len(BROKERS)}, topic
         assert admin.topic(topic).config[topics.IN_SYNC] == "2", topic
 
+    assert until(admin.keeps_offsets)
+
     producer = Producer(bootstrap, "test")
     partition = partition_of("SE-Htm", len(about[measurements].partitions))
     lost = f"kafka-{about[measurements].partitions[partition].leader}"
@@ -54,5 +57,6 @@ def test_I1_what_a_cluster_of_three_has_acknowledged_outlives_any_one_of_them(cl
     found = [one.value for one in read_range(bootstrap, measurements, partition, 0, 1, client_id="test")]
     assert found == [b"before", b"after"]
     assert until(lambda: admin.committed("readers", measurements, 1)) == {0: 0}
+    assert until(lambda: not admin.keeps_offsets()), "a broker is away: an offset that is not taken is nobody's fault"
     states = {one.part.name: one.state for one in probes.ask_all(list(read_parts(cluster.directory).values()))}
     assert {name: states[name] for name in BROKERS} == {name: "down" if name == lost else "up" for name in BROKERS}

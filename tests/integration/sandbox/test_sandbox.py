@@ -16,7 +16,8 @@ from irods.session import iRODSSession
 
 from b2stream import settings
 from b2stream.sandbox import probes, processes
-from b2stream.sandbox.deployment import Deployment, Given, stop_recorded
+from b2stream.sandbox.deployment import Deployment, stop_recorded
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.ports import free_ports, host_in, port_in
 from b2stream.sandbox.records import Part, read_parts
 from b2stream.sandbox.redis_server import RedisServer, redis_program
@@ -142,7 +143,7 @@ def test_a_deployment_of_its_own_leaves_no_process_behind_however_it_ends(
         else f"Given(kafka={kafka_bootstrap!r}, handle='', handle_prefix='21.T99999')"
     )
     code = (
-        "import pathlib, time; from b2stream.sandbox.deployment import Deployment, Given\n"
+        "import pathlib, time\nfrom b2stream.sandbox.deployment import Deployment\nfrom b2stream.sandbox.given import Given\n"
         f"with Deployment(pathlib.Path('d'), {given}): print('up', flush=True); time.sleep(3600)\n"
     )
     owner = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=-1, stderr=-3, start_new_session=True)

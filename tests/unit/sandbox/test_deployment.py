@@ -12,7 +12,8 @@ import pytest
 from b2stream import settings
 from b2stream.errors import ConfigurationError
 from b2stream.sandbox import deployment, handle, processes, programs, redis_server
-from b2stream.sandbox.deployment import AlreadyRunning, Deployment, Given
+from b2stream.sandbox.deployment import AlreadyRunning, Deployment
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.handle import jars as handle_jars
 from b2stream.sandbox.jars import JarsUnavailable
 from b2stream.sandbox.kafka import cluster, jars

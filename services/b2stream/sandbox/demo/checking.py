@@ -14,7 +14,8 @@ from b2stream.contracts.stations import StationDescription
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes
 from b2stream.sandbox.demo import check
-from b2stream.sandbox.deployment import CENTRES, Deployment
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import CENTRES
 from b2stream.settings import load
 
 CHECK_TIMEOUT_S = 3600.0

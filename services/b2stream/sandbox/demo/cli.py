@@ -21,7 +21,8 @@ from b2stream.sandbox.demo import interruption
 from b2stream.sandbox.demo.feeding import Feed, from_folder, simulated
 from b2stream.sandbox.demo.ledger import FILE_NAME, Ledger
 from b2stream.sandbox.demo.run import Choices, print_line, run
-from b2stream.sandbox.deployment import Given, stop_recorded
+from b2stream.sandbox.deployment import stop_recorded
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.records import read_parts
 from b2stream.sandbox.signing import KEYS

@@ -18,7 +18,8 @@ from b2stream.sandbox.demo.progress import Progress
 from b2stream.sandbox.demo.registering import wait_until_registered
 from b2stream.sandbox.demo.screen import Screen
 from b2stream.sandbox.demo.troubles import Stage
-from b2stream.sandbox.deployment import CENTRES, Deployment, Given
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import CENTRES, Given
 from b2stream.sandbox.progress import JarProgress
 from b2stream.sandbox.records import read_parts
 from b2stream.settings import load, variable
