@@ -1,7 +1,8 @@
 """As much of kustomize as our files use, so that tests see what a cluster would get.
 
-Resources, components that only add some, configMapGenerator with `envs`, images, replicas, namespace, and strategic merge
-patches. An unknown field is refused: what this does not understand must not pass unseen.
+Resources, components that only add some, configMapGenerator with `envs`, images, replicas, namespace, and patches of one object or of
+all of a kind: strategic merge, or steps that add (RFC 6902). An unknown field is refused: what this does not understand must not pass
+unseen.
 """
 
 import copy
@@ -27,8 +28,7 @@ def render(folder: Path) -> list[Document]:
     for generator in plan.get("configMapGenerator", []):
         _generate(documents, generator, folder)
     for patch in plan.get("patches", []):
-        for change in read(folder / patch["path"]):
-            _merge(_find(documents, change["kind"], change["metadata"]["name"]), change)
+        _patch(documents, folder / patch["path"], patch.get("target"))
     for replicas in plan.get("replicas", []):
         found = [
             each for each in documents if each["metadata"]["name"] == replicas["name"] and "replicas" in each["spec"]
@@ -116,11 +116,53 @@ def _find(documents: list[Document], kind: str, name: str) -> Document:
     return found[0]
 
 
+def _patch(documents: list[Document], file: Path, target: Document | None) -> None:
+    """Change the object that a patch names, or each of the kind that is its target."""
+    if target is None:
+        for change in read(file):
+            _merge(_find(documents, change["kind"], change["metadata"]["name"]), change)
+        return
+    if set(target) != {"kind"}:
+        raise ValueError(f"{file}: a target other than a kind is not understood here")
+    change: Any  # fields to merge, or a list of steps
+    (change,) = read(file)
+    for document in [each for each in documents if each["kind"] == target["kind"]]:
+        if isinstance(change, list):
+            for step in change:
+                _add(document, step)
+        else:
+            _merge(document, {key: value for key, value in change.items() if key != "metadata"})
+
+
+def _add(document: Document, step: Document) -> None:
+    if step["op"] != "add":
+        raise ValueError(f"the step {step['op']!r} is not understood here")
+    *above, last = step["path"].strip("/").split("/")
+    place: Any = document
+    for name in above:
+        place = place[int(name)] if isinstance(place, list) else place[name]
+    value = copy.deepcopy(step["value"])
+    if last == "-":
+        place.append(value)
+    else:
+        place[last] = value
+
+
+_MERGED_BY_NAME = {"volumes"}
+
+
 def _merge(target: Any, change: Any) -> None:
     for key, value in change.items():
         if isinstance(value, dict) and isinstance(target.get(key), dict):
             _merge(target[key], value)
         elif isinstance(value, list) and key in target:
-            raise ValueError(f"merging the list {key!r} is not understood here")
+            if key not in _MERGED_BY_NAME:
+                raise ValueError(f"merging the list {key!r} is not understood here")
+            there = {each["name"]: each for each in target[key]}
+            for each in value:
+                if each["name"] in there:
+                    _merge(there[each["name"]], each)
+                else:
+                    target[key].append(copy.deepcopy(each))
         else:
             target[key] = copy.deepcopy(value)
