@@ -124,14 +124,13 @@ def _patch(documents: list[Document], file: Path, target: Document | None) -> No
         return
     if set(target) != {"kind"}:
         raise ValueError(f"{file}: a target other than a kind is not understood here")
-    change: Any  # fields to merge, or a list of steps
-    (change,) = read(file)
+    patch: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     for document in [each for each in documents if each["kind"] == target["kind"]]:
-        if isinstance(change, list):
-            for step in change:
-                _add(document, step)
+        if isinstance(patch, dict):
+            _merge(document, {key: value for key, value in patch.items() if key != "metadata"})
         else:
-            _merge(document, {key: value for key, value in change.items() if key != "metadata"})
+            for step in patch:
+                _add(document, step)
 
 
 def _add(document: Document, step: Document) -> None:
