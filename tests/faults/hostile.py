@@ -84,8 +84,10 @@ def attacks() -> dict[str, Attack]:
         "truncated Avro, a close": Attack("damaged_avro", (replace(close, value=close.value[:-20]),)),
         "truncated Avro, a block": Attack("damaged_avro", tuple(_first_cut(cut.sent(cut_attempt)))),
         "unknown schema id": Attack("unknown_schema", (replace(block, value=b"\x00\x00\x00\x00\x07rest"),)),
-        "unknown fingerprint": Attack("unknown_schema", (replace(block, value=b"\xc3\x01" + bytes(8) + b"x"),)),
-        "blocks of a later release": Attack("unknown_schema", tuple(later)),
+        "unknown fingerprint": Attack(
+            "unknown_schema", (replace(block, value=b"\xc3\x01" + bytes(8) + b"x"),), is_poison=False
+        ),
+        "blocks of a later release": Attack("unknown_schema", tuple(later), is_poison=False),
         "the close of these": Attack("hole", (newer.close(newer_attempt),), is_poison=False),
         "wrong magic byte": Attack("not_avro", (replace(block, value=b"\x7fELF" + bytes(40)),)),
         "empty value": Attack("empty_value", (replace(block, value=b""),)),

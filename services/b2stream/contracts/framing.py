@@ -54,7 +54,7 @@ class Framing:
         return _SINGLE_OBJECT + bytes.fromhex(schema.fingerprint)
 
     def unframe(self, value: bytes | None) -> Framed:
-        """Split a message's value. Raises Poison (reason `empty_value`, `not_avro` or `unknown_schema`)."""
+        """Split a message's value. Raises Poison (reason `empty_value`, `not_avro` or `unknown_schema`), among it LaterRelease."""
         if not value:
             raise Poison("the message has no value", reason="empty_value")
         view = memoryview(value)

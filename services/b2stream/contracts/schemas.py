@@ -22,6 +22,12 @@ from b2stream.errors import Poison
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
+class LaterRelease(Poison):
+    """No release up to this one wrote this value: if the program that wrote it is newer than this one, upgrade this one."""
+
+    reason = "unknown_schema"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Schema:
     """One schema: its frozen text, fingerprint (16 hexadecimal digits), and what fastavro reads with.
@@ -53,10 +59,12 @@ def current(name: str) -> Schema:
 
 @cache
 def released(code: str) -> Schema:
-    """A schema by fingerprint. Raises Poison where no release ever wrote it."""
-    text = _folder() / "released" / f"{code}.avsc"
-    if not is_fingerprint(code) or not text.is_file():  # it names a file, and comes out of a message
+    """A schema by fingerprint. Raises LaterRelease where no release up to this one wrote it, Poison where it is none."""
+    if not is_fingerprint(code):  # it names a file, and comes out of a message
         raise Poison(f"fingerprint {code}", reason="unknown_schema")
+    text = _folder() / "released" / f"{code}.avsc"
+    if not text.is_file():
+        raise LaterRelease(f"fingerprint {code}")
     return parse(text.read_text(encoding="utf-8"))
 
 

@@ -10,7 +10,8 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.contracts.topics import COMMITS, REPLICAS
-from b2stream.errors import Poison, Retryable
+from b2stream.contracts.upgrades import waits_for_upgrade
+from b2stream.errors import Fatal, Poison, Retryable
 from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.reader.batch import Batch, Centres
@@ -22,6 +23,12 @@ _POLL_S = 0.25
 _ACKNOWLEDGE_EVERY_S = 1.0
 
 log = logging.getLogger("b2stream.reader")
+
+
+class UpgradeReader(Fatal):
+    """A later release wrote this event: upgrade b2stream here; a group goes on with this event then."""
+
+    reason = "later_release"
 
 
 def follow(
@@ -43,7 +50,7 @@ def follow(
     so a crash repeats one and loses none. It ends after `count` batches, or `timeout_s` seconds without one.
 
     An event may come more than once; the batch id says so. Raises Retryable (nobody answers at the start, or the schema
-    registry does not), Fatal (configuration, credentials, LostOffsets).
+    registry does not), Fatal (configuration, credentials, LostOffsets, UpgradeReader).
     """
     settings = config if isinstance(config, Settings) else load(config).settings
     centres, framing = Centres(settings), framing_from(settings)
@@ -122,5 +129,7 @@ def _batch(message: LogMessage, replicas: bool, centres: Centres, framing: Frami
         replica = BatchReplicated.from_framed(framed)
         return Batch(replica.commit, replica, centres)
     except Poison as error:
+        if waits_for_upgrade(error, message, time.time_ns() // 1000):
+            raise UpgradeReader(f"{message.topic}[{message.partition}] offset {message.offset}") from error
         log.warning("%s[%d] offset %d is left out: %s", message.topic, message.partition, message.offset, error)
         return None

@@ -73,6 +73,10 @@ POISON = {
     "close that outgrows the events": (BATCH.with_close(notes={"why": "x" * 200_000}).close(ONE), "bad_close"),
 }
 
+MAYBE_OF_A_LATER_RELEASE = {
+    "unknown fingerprint"
+}  # its letter lets the gateway send again, until processors are upgraded
+
 
 @pytest.mark.parametrize("kind", POISON)
 def test_poison_becomes_one_letter_with_its_reason_and_the_rest_goes_on(deploy: Deploy, kind: str) -> None:
@@ -87,7 +91,8 @@ def test_poison_becomes_one_letter_with_its_reason_and_the_rest_goes_on(deploy: 
         await running.settle()
         assert not running.crashes
         (letter,) = deployment.letters()
-        assert (letter.offset, letter.reason, letter.poison) == (offset, reason, True)
+        is_poison = kind not in MAYBE_OF_A_LATER_RELEASE
+        assert (letter.offset, letter.reason, letter.poison) == (offset, reason, is_poison)
         assert deployment.log.all("dead-letters")[0].value == sent.value
         assert [event.series for event in deployment.events()] == ["other"]
         assert deployment.committed == {0: 5}

@@ -4,6 +4,9 @@ A commit event answers the close of the attempt that it names; where the policy 
 batch that is archived already (a file corrected and then changed back; a journal that was lost) is answered by `BatchRepeated`, which
 the processor publishes once that batch verifies.
 
+An event of a later release is not passed over: nothing is read further, and so nothing is sent again for want of it, until the gateway
+is upgraded or a week is over. Files are published all the while.
+
 Where reading stands is in the journal, in one transaction with what was read. A topic that is new to the journal is read from its
 beginning. Messages of other stations in the same partition are passed over by their key, unread.
 """
@@ -21,15 +24,23 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import read_letter
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchCommitted, BatchRepeated, BatchReplicated
+from b2stream.contracts.upgrades import waits_for_upgrade
 from b2stream.errors import LostOffsets, Poison, Retryable
-from b2stream.programs.gateway.journal.journal import Journal, ReceiptWriter
+from b2stream.programs.gateway.journal.journal import Journal, ReceiptWriter, now_us
 
 TOPICS = (topics.COMMITS, topics.EVENTS, topics.REPLICAS, topics.DEAD_LETTERS)
 MOST_AT_ONCE = 500
 NOTE_POSITION_EVERY = 10_000
 CHECK_EVERY_S = 60.0
+_REPEATED = f"b2stream.{BatchRepeated.SCHEMA}".encode()
 
 log = logging.getLogger(__name__)
+
+
+class UpgradeGateway(Retryable):
+    """A later release tells what became of files: upgrade this gateway; until then it publishes, and its receipts stand still."""
+
+    reason = "later_release"
 
 
 class ConsumerLike(Protocol):
@@ -60,8 +71,11 @@ class Receipts:
     open_consumer: Callable[[str, int | None], ConsumerLike]
     framing: Framing = field(default_factory=Framing)
     monotonic: Callable[[], float] = time.monotonic
+    clock_us: Callable[[], int] = now_us
     _readers: list[_Reader] = field(default_factory=list)
     _checked_at: float = 0.0
+    _too_new: str = ""
+    _ask_again_at: float = 0.0
 
     def open(self) -> None:
         """Connect. Raises Retryable where Kafka does not answer, ConfigurationError where a topic is missing."""
@@ -75,6 +89,9 @@ class Receipts:
 
     def poll(self, timeout_s: float = 0.0) -> int:
         """Read what is there and write it down; gives the number of messages read. Raises Retryable: then ask again later."""
+        if self._too_new and self.monotonic() < self._ask_again_at:
+            raise UpgradeGateway(self._too_new)
+        self._too_new = ""
         if not self._readers or not self._are_current():
             self.open()
         count = 0
@@ -86,6 +103,9 @@ class Receipts:
             except Retryable:  # a schema registry that does not answer: nothing was written, so all is read once more
                 self.close()
                 raise
+            if self._too_new:
+                self.close()
+                raise UpgradeGateway(self._too_new)
         return count
 
     def close(self) -> None:
@@ -131,7 +151,12 @@ class Receipts:
 
         def apply(writer: ReceiptWriter) -> None:
             for message in ours:
-                self._take(reader.topic, message, writer)
+                try:
+                    self._take(reader.topic, message, writer)
+                except UpgradeGateway as error:  # what came before it is written down
+                    self._too_new, self._ask_again_at = error.detail, self.monotonic() + CHECK_EVERY_S
+                    writer.read_up_to(name, reader.topic_id, message.offset)
+                    return
             writer.read_up_to(name, reader.topic_id, reader.next_offset)
 
         failpoints.passing("receipts read")
@@ -155,6 +180,9 @@ class Receipts:
                 if writer.knows(replica.commit.batch):
                     writer.replicated(replica.commit.batch, replica.replicated_at_us, replica.url)
         except Poison as error:
+            is_for_us = topic is not topics.EVENTS or dict(message.headers).get("ce_type") == _REPEATED
+            if is_for_us and waits_for_upgrade(error, message, self.clock_us()):
+                raise UpgradeGateway(f"{message.topic}[{message.partition}] offset {message.offset}") from error
             log.warning("%s[%d] offset %d is passed over: %s", message.topic, message.partition, message.offset, error)
 
 

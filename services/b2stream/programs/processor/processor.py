@@ -15,6 +15,7 @@ from b2stream.batches.progress import OffsetFrontier
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchAbandoned, BatchClosed
+from b2stream.contracts.schemas import LaterRelease
 from b2stream.errors import B2streamError, LostOffsets, Poison, Retryable
 from b2stream.failpoints import passing
 from b2stream.programs.processor import metrics
@@ -212,9 +213,10 @@ class Processor:
     async def _bury_message(self, partition: Partition, message: LogMessage, address: Address, poison: Poison) -> None:
         """A close that can become nothing takes its attempt with it: nothing else could ever close that.
 
-        Not where the station signs: its own close may still come, and this one is nobody's.
+        Not where the station signs: its own close may still come, and this one is nobody's. What a later release wrote is no poison:
+        its gateway sends again by itself, and a processor that was upgraded by then reads it.
         """
-        cause = Cause(poison.reason, str(poison), poison=True)
+        cause = Cause(poison.reason, str(poison), poison=not isinstance(poison, LaterRelease))
         is_close = address.kind == "BatchClosed" and not self._gate.signs(address.station)
         if is_close and (address.station, address.attempt) in partition.assembler.open:
             attempt = self._end(partition, message, address.station, address.attempt)

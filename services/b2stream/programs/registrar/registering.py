@@ -20,6 +20,7 @@ from b2stream.programs.registrar.events import Events
 from b2stream.programs.registrar.reading import ReadTogether
 from b2stream.work.outgoing import Outgoing
 from b2stream.work.schedule import Work
+from b2stream.work.upgrading import wait_for_upgrade
 from b2stream.work.workers import Done, Unfit
 
 CONFLICT = ContentConflict.reason
@@ -76,6 +77,7 @@ class Registering:
 
     def before_letter(self, work: Work, why: Poison) -> None:
         """An object is missing only while its centre shows us others: without a permission iRODS hides all of them."""
+        wait_for_upgrade(work, why)
         if isinstance(why, NothingToDescribe):
             since_s = work.first_tried_s if work.first_tried_s is not None else float("inf")
             if self._seen_s.get(why.centre, float("-inf")) < since_s:

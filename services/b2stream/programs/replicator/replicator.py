@@ -18,6 +18,7 @@ from b2stream.work.loop import BACKLOG_LIMIT, OUTAGE_READY_S, SECOND_LOOK_S, Loo
 from b2stream.work.outgoing import Outgoing
 from b2stream.work.reporting import Words
 from b2stream.work.schedule import Work
+from b2stream.work.upgrading import wait_for_upgrade
 from b2stream.work.workers import Done, Publisher
 
 
@@ -133,6 +134,7 @@ class CopyJob:
 
     def before_letter(self, work: Work, why: Poison) -> None:
         """A source is missing only while the first centre shows us other objects, and damaged only where it finds that itself."""
+        wait_for_upgrade(work, why)
         if why.reason == SOURCE_MISSING and work.task is not None:
             since_s = work.first_tried_s if work.first_tried_s is not None else float("inf")
             if not work.task.first_centre_shows_others(since_s):
