@@ -1,6 +1,7 @@
-"""Policies: for each series how many copies there are and how often they are checked. One small file, versioned by its id and its hash.
+"""Policies: for each series whether it is taken, at which centres it lies, and how often each copy is checked.
 
-Every commit event names the policy under which the batch was archived; replicator, scrub and audit obey the file that they are given.
+One small file, versioned by its id and its hash. Every commit event names the policies under which the batch was archived; processor,
+replicator, scrub and audit obey the file that they are given.
 """
 
 import hashlib
@@ -8,8 +9,9 @@ import tomllib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from b2stream.errors import ConfigurationError
 from b2stream.settings import Settings
@@ -18,13 +20,32 @@ OWN_FILE = Path(__file__).with_name("policies.toml")
 
 
 class Rule(BaseModel):
-    """What is done with the series that fit `series`, a pattern of `station/series`."""
+    """What is done with the series that fit `series`, a pattern of `station/series`.
+
+    `centres` are the names of the centres that have a copy; None: the first, and with two copies the second, whatever they are called.
+    Not to `ingest` a series says nothing of what was archived of it before: that is copied and checked as the other fields say.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     series: str
+    ingest: bool = True
+    centres: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=2)
     copies: int = Field(default=2, ge=1, le=2)
     check_days: int = Field(default=365, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_many_copies_as_centres(cls, given: Any) -> Any:
+        if isinstance(given, dict) and isinstance(given.get("centres"), list):
+            return {"copies": len(given["centres"]), **given}
+        return given
+
+    @model_validator(mode="after")
+    def _each_copy_has_its_centre(self) -> "Rule":
+        if self.centres is not None and len(set(self.centres)) != self.copies:
+            raise ValueError(f"copies = {self.copies}, and centres names {' and '.join(self.centres)}")
+        return self
 
 
 class _File(BaseModel):
@@ -59,6 +80,27 @@ class Policies:
         """How many copies a batch of this series has, when all is done."""
         return self.rule(station, series).copies
 
+    def takes(self, station: str, series: str) -> bool:
+        """Whether new batches of this series are archived."""
+        return self.rule(station, series).ingest
+
+    def check_centres(self, first: str, second: str = "") -> None:
+        """Whether the rules name the centres that there are. Raises ConfigurationError, which names rule and centre.
+
+        Everything is committed at the `first`, so no rule can do without it. Without a `second` only that is known.
+        """
+        for rule in self.rules:
+            for name in rule.centres or ():
+                if name != first and second and name != second:
+                    raise ConfigurationError(f"{self._of(rule)} names centre {name}; there are {first} and {second}")
+            if rule.centres is not None and first not in rule.centres:
+                raise ConfigurationError(
+                    f"{self._of(rule)} lacks {first}, the first centre, where everything is committed"
+                )
+
+    def _of(self, rule: Rule) -> str:
+        return f'policies {self.id}: the rule for series = "{rule.series}"'
+
 
 def read_policies(file: str | Path = "") -> Policies:
     """The policies of a file, or b2stream's own. Raises ConfigurationError, which names file and field."""
@@ -82,5 +124,7 @@ def read_policies(file: str | Path = "") -> Policies:
 
 
 def policies_of(settings: Settings) -> Policies:
-    """The policies of a deployment. Raises ConfigurationError."""
-    return read_policies(settings.general.policies_file)
+    """The policies of a deployment. Raises ConfigurationError, also where they name a centre that the settings do not."""
+    policies = read_policies(settings.general.policies_file)
+    policies.check_centres(settings.first.name or "first", settings.second.name)
+    return policies

@@ -9,7 +9,9 @@ class General(Section):
     community: str = Field("icos", pattern=r"^[a-z][a-z0-9-]{0,30}$", description="Prefix of topics, name of AVUs.")
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines are written: text or json.")
     policies_file: str = Field(
-        "", description="TOML with copies and checks by series; empty: b2stream's own, two copies, checked once a year."
+        "",
+        description="TOML that says by series what is taken, where it lies and how often it is checked (docs/trust.md); empty: "
+        "b2stream's own, everything at two centres, checked once a year.",
     )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
 

@@ -144,6 +144,7 @@ class Deployment:
     unknown_key_s: float = 3_600.0
     levels: dict[str, int] = field(default_factory=dict)
     copies: dict[str, int] = field(default_factory=dict)  # by series
+    not_taken: set[str] = field(default_factory=set)  # series
     framing: Framing = field(default_factory=Framing)
 
     def __post_init__(self) -> None:
@@ -250,6 +251,7 @@ class Running:
                 unknown_key_s=deployment.unknown_key_s,
                 now_us=lambda: deployment.now_us,
                 levels=deployment.levels,
+                takes=lambda station, series: series not in deployment.not_taken,
             ),
             executor=self.executor,
             crash=self.crashes.append,

@@ -1,4 +1,5 @@
-"""In front of everything that a close can do: whether its station wrote it (I9), and may publish this series.
+"""In front of everything that a close can do: whether its station wrote it (I9), and may publish this series, and whether the archive
+takes it.
 
 A close that is refused changes nothing: it becomes a letter of its own, and its attempt stays open. Whoever may write to the topic could
 otherwise end any attempt of any station with a forged close; now the station's own close still finds all blocks. Where none comes,
@@ -34,6 +35,13 @@ MOST_WAITING = 1_000
 """So many closes of unknown keys, 128 KiB each at most, wait at once; further ones become letters at once (I10)."""
 
 
+class NotTaken(Poison):
+    """The policies (`general.policies_file`) say that nothing of this series is archived: take the file out of the gateway's folder, or
+    let the policies say `ingest = true` and send it again (`b2stream gateway retry FILE`)."""
+
+    reason = "series_not_taken"
+
+
 class Stations(Protocol):
     """What is needed of `b2stream.stations.known.KnownStations`."""
 
@@ -48,7 +56,7 @@ class Stations(Protocol):
 class OriginRules:
     """Who is believed. A close whose key nobody has waits until `unknown_key_s` after the broker appended it.
 
-    `levels` are the data levels of input formats.
+    `levels` are the data levels of input formats; `takes` says of station and series whether the policies want it archived.
     """
 
     stations: Stations
@@ -56,6 +64,7 @@ class OriginRules:
     unknown_key_s: float
     now_us: Callable[[], int]
     levels: Mapping[str, int] = field(default_factory=dict)
+    takes: Callable[[str, str], bool] = lambda station, series: True
 
 
 class Gate:
@@ -130,6 +139,8 @@ class Gate:
             check_origin(
                 close, message.appended_at_us, rules.stations.descriptions, accept_unsigned=rules.accept_unsigned
             )
+            if not rules.takes(close.station, close.series):
+                raise NotTaken(f"series {close.series:.100} of station {close.station}")
             check_series(close, rules.stations.descriptions, rules.levels)
         except UnknownKey as unknown:
             if has_room and not self._is_over(message, rules.unknown_key_s):

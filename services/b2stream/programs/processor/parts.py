@@ -18,7 +18,7 @@ from b2stream.errors import B2streamError
 from b2stream.handles.kinds import data_levels
 from b2stream.kafka import Producer, read_range
 from b2stream.kafka.admin import TopicFacts
-from b2stream.policies import policies_of
+from b2stream.policies import Policies, policies_of
 from b2stream.programs.processor import metrics
 from b2stream.programs.processor.bodies import OnceMore
 from b2stream.programs.processor.burial import Undertaker
@@ -120,7 +120,7 @@ def put_together(
         spool=spool,
         framing=framing,
         limits=_limits(settings),
-        origin=_origin(settings, stations),
+        origin=_origin(settings, stations, policies),
         executor=committing,
         crash=crash,
         announced=status.committed,
@@ -138,14 +138,16 @@ def put_together(
     return Parts(processor, source, outbox, reread, producer, store, spool, status, examiner, stations, executors)
 
 
-def _origin(settings: Settings, stations: KnownStations) -> OriginRules:
-    """The descriptions in the topic of stations (`topics.STATIONS`) say whose signatures hold, and who may publish what."""
+def _origin(settings: Settings, stations: KnownStations, policies: Policies) -> OriginRules:
+    """The descriptions in the topic of stations (`topics.STATIONS`) say whose signatures hold, and who may publish what; the policies,
+    what is taken of that."""
     return OriginRules(
         stations=stations,
         accept_unsigned=settings.processor.unsigned == "accept",
         unknown_key_s=settings.processor.unknown_key_s,
         now_us=lambda: time.time_ns() // 1000,
         levels=data_levels(settings.registrar.kinds_file),
+        takes=policies.takes,
     )
 
 
