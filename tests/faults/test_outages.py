@@ -40,7 +40,7 @@ NO_REDIS = "no Redis on this machine: nothing was killed"
 Rounds = Iterator[list[StationFile]]
 
 
-@pytest.mark.timeout(deadline_s(900))
+@pytest.mark.timeout(deadline_s(1800))
 @pytest.mark.usefixtures("all_faults")
 def test_I11_servers_that_freeze_and_die_and_I12_what_is_wiped_change_nothing(
     servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]

@@ -122,13 +122,26 @@ def test_I3_a_byte_flipped_in_a_commit_event_is_noticed_by_each_who_reads_it(
 def test_I2_a_byte_flipped_anywhere_in_what_kafka_says_passes_nothing_over(
     chain: LinkedChain, say: Say, seed: int, program: str
 ) -> None:
-    """In lengths, offsets, error codes and records alike: Kafka's checksums cover the records alone."""
+    """In lengths, offsets, error codes and records alike: Kafka's checksums cover the records alone.
+
+    A lie outside of them may end the program: aiokafka ends where it is answered for a partition that it did not ask for (its fetcher's
+    KeyError, seen at byte 130). It is started again, as Kubernetes does.
+    """
     draw = random.Random(f"{seed} {program}")
     positions = [draw.randrange(1_500) for _ in range(8)]
+    ended: list[int] = []
     for position in positions:
         chain.strike("kafka", Fault("flip", DOWN, position, only=CLIENTS[program], times=1), chain.next_files(1))
-        until(chain.is_drained, lambda: f"byte {position}: {chain.describe()}", HEALED_S)  # noqa: B023
-    say(f"bytes {positions}; {chain.settle()}")
+
+        def is_drained() -> bool:
+            if not chain.deployment.programs[program].running:
+                ended.append(position)  # noqa: B023
+                assert len(ended) <= len(positions), "it ends without a flipped byte"
+                chain.launch(program)
+            return chain.is_drained()
+
+        until(is_drained, lambda: f"byte {position}: {chain.describe()}", HEALED_S)  # noqa: B023
+    say(f"bytes {positions}, ended by {ended}; {chain.settle()}")
 
 
 @all_faults
