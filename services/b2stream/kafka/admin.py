@@ -18,9 +18,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # imported th
 )
 
 from b2stream.errors import Fatal
+from b2stream.kafka.errors import NoSuchTopic, translated
 from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.security import Brokers, librdkafka_settings
-from b2stream.kafka.settings import Complaint, client_settings, translated
+from b2stream.kafka.settings import Complaint, client_settings
 
 _ANSWER_S = 15.0
 _LOOK_EVERY_S = 0.1  # whether the connections are refused; an answer is taken at once
@@ -98,9 +99,8 @@ class Admin:
         self._complaint = Complaint(brokers)
         self._admin = self._client()
         self._before: deque[AdminClient] = deque(maxlen=_MOST_BEFORE)
-        self._there: set[str] = (
-            set()
-        )  # topics that the controller has, whatever a broker says that has not heard of them yet
+        # Topics that the controller has, whatever a broker says that has not heard of them yet.
+        self._there: set[str] = set()
 
     def _client(self) -> AdminClient:
         settings = client_settings(self._brokers, self._client_id)
@@ -168,9 +168,9 @@ class Admin:
             try:
                 return self._described(name)
             except KafkaException as error:
-                unknown = error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
-                if not unknown or name not in self._there or time.monotonic() > deadline:
-                    raise translated(error) from error
+                ours = translated(error)
+                if not isinstance(ours, NoSuchTopic) or name not in self._there or time.monotonic() > deadline:
+                    raise ours from error
             time.sleep(0.02)
 
     def _described(self, name: str) -> TopicFacts:

@@ -1,12 +1,8 @@
 """Whether a topic is what every program relies on; `b2stream topics check` compares the rest of the contract."""
 
-import logging
-
 from b2stream.errors import ConfigurationError, Fatal
 from b2stream.kafka.admin import Admin, TopicFacts
-from b2stream.kafka.settings import NoSuchTopic
-
-_log = logging.getLogger(__name__)
+from b2stream.kafka.errors import known_topic
 
 LOOK_EVERY_S = 5.0
 _STAMPED, _BY_THE_BROKER = "message.timestamp.type", "LogAppendTime"
@@ -35,13 +31,11 @@ def still_agreed(admin: Admin, name: str, partitions: int, topic_id: str) -> Non
     """Look again, while a program works, whether the topic is the one that it began with.
 
     Raises ConfigurationError where its partitions are others by now, TopicReplaced where it is another topic of the same name:
-    its offsets mean other messages, and a consumer that goes on may pass over the first ones. Retryable where nobody answers.
+    its offsets mean other messages, and a consumer that goes on may pass over the first ones. Retryable where nobody answers, or there is
+    no such topic for the moment.
     """
-    try:
+    with known_topic():
         facts = admin.topic(name)
-    except NoSuchTopic as error:  # so says a broker that was just thawed, too; nothing is read or written meanwhile
-        _log.warning("%s", error)
-        return
     wrong = wrong_partitions(name, facts, partitions)
     if wrong:
         raise ConfigurationError(wrong)

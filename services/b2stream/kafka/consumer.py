@@ -11,10 +11,10 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.errors import LostOffsets, Retryable
 from b2stream.kafka.admin import Admin
 from b2stream.kafka.commits import Commits
+from b2stream.kafka.errors import known_topic, of_known_topic, translated
 from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.reading import held, log_message, read_again, reader_settings
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import NoSuchTopic, translated
 from b2stream.kafka.standstill import PATIENCE_S, Standstill
 
 _log = logging.getLogger(__name__)
@@ -111,9 +111,8 @@ class Consumer:
             else:
                 read_again(self._consumer, self._next, error)
             return None
-        ours = translated(error)
-        # The topic was there when the program began, and who writes to it looks at it again and again.
-        if error.code() in _PASSING or isinstance(ours, Retryable | NoSuchTopic):
+        ours = of_known_topic(translated(error))
+        if error.code() in _PASSING or isinstance(ours, Retryable):
             return None
         raise ours
 
@@ -122,8 +121,9 @@ class Consumer:
         wanted = self._next.get(partition, OFFSET_BEGINNING)
         if error.code() == KafkaError._AUTO_OFFSET_RESET and wanted >= 0:
             try:
-                there = self.range(partition)
-            except (Retryable, NoSuchTopic) as unanswered:
+                with known_topic():
+                    there = self.range(partition)
+            except Retryable as unanswered:
                 _log.warning("%s[%d]: %s", self._topic, partition, unanswered)
             else:
                 if not there.start <= wanted <= there.end:
@@ -217,27 +217,38 @@ class Consumer:
     def _check(self, assigned: list[TopicPartition]) -> None:
         """Check each committed offset against the log before a message is read; `poll` asks again where nobody answered."""
         try:
-            committed = self._consumer.committed(assigned, timeout=_ANSWER_S)
-            for each in committed:
-                if each.error is not None:
-                    raise translated(each.error)
-                there = self.range(each.partition)
-                if each.offset < 0:
-                    each.offset = there.start
-                elif not there.start <= each.offset <= there.end:
-                    self._lost = LostOffsets(
-                        f"group {self._group} stands at {each.offset} of {self._topic}[{each.partition}], "
-                        f"the log holds {there.start} to {there.end}"
-                    )
-                    return
-        except (KafkaException, Retryable, NoSuchTopic) as error:
+            with known_topic():
+                committed = self._standings(assigned)
+        except (KafkaException, Retryable) as error:
             _log.warning("offsets of group %s could not be checked, asking again: %s", self._group, error)
+            return
+        except LostOffsets as error:
+            self._lost = error
             return
         self._unchecked = []
         self._next |= {each.partition: each.offset for each in committed}
         self._consumer.assign(committed)
         if self._paused:
             self._consumer.pause(committed)
+
+    def _standings(self, assigned: list[TopicPartition]) -> list[TopicPartition]:
+        """Where the group stands, the log's start where it has no offset.
+
+        Raises LostOffsets where the log does not hold one, KafkaException, and what a partition's refusal means.
+        """
+        committed = self._consumer.committed(assigned, timeout=_ANSWER_S)
+        for each in committed:
+            if each.error is not None:
+                raise translated(each.error)
+            there = self.range(each.partition)
+            if each.offset < 0:
+                each.offset = there.start
+            elif not there.start <= each.offset <= there.end:
+                raise LostOffsets(
+                    f"group {self._group} stands at {each.offset} of {self._topic}[{each.partition}], "
+                    f"the log holds {there.start} to {there.end}"
+                )
+        return committed
 
     def _revoked(self, consumer: _Consumer, revoked: list[TopicPartition]) -> None:
         if consumer is not self._consumer:

@@ -5,9 +5,10 @@ from confluent_kafka import Consumer as _Consumer
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import Retryable
+from b2stream.kafka.errors import translated
 from b2stream.kafka.reading import log_message, read_again
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import client_settings, translated
+from b2stream.kafka.settings import client_settings
 
 _ANSWER_S = 10.0
 _BUFFER_BYTES = 2 << 20

@@ -7,10 +7,10 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import LostOffsets, Retryable
+from b2stream.kafka.errors import known_topic, of_known_topic, translated
 from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.reading import held, log_message, read_again, reader_settings
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import NoSuchTopic, translated
 
 _ANSWER_S = 10.0
 
@@ -55,8 +55,8 @@ def read_range(
                         raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
                     read_again(consumer, {partition: expected}, error)
                     continue
-                ours = translated(error)
-                if not isinstance(ours, Retryable | NoSuchTopic):
+                ours = of_known_topic(translated(error))
+                if not isinstance(ours, Retryable):
                     raise ours
                 _log.warning("reading %s[%d] from %d: %s", topic, partition, expected, ours)
                 continue
@@ -70,8 +70,6 @@ def read_range(
 
 
 def _there(consumer: Consumer, topic: str, partition: int) -> LogRange:
-    """What the log holds; a broker that was just thawed may not know the topic for a moment, which is Retryable here."""
-    try:
+    """What the log holds. Raises Retryable."""
+    with known_topic():
         return held(consumer, TopicPartition(topic, partition), _ANSWER_S)
-    except NoSuchTopic as error:
-        raise Retryable(str(error)) from error

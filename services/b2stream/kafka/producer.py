@@ -9,8 +9,9 @@ from confluent_kafka import Producer as _Producer
 
 from b2stream.contracts.envelopes import Headers
 from b2stream.errors import Retryable
+from b2stream.kafka.errors import translated
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import client_settings, translated
+from b2stream.kafka.settings import client_settings
 
 _POLL_S = 0.05
 

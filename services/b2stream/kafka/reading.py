@@ -17,9 +17,10 @@ from confluent_kafka import (
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import Retryable
+from b2stream.kafka.errors import translated
 from b2stream.kafka.ranges import LogRange
 from b2stream.kafka.security import Brokers
-from b2stream.kafka.settings import client_settings, translated
+from b2stream.kafka.settings import client_settings
 
 _log = logging.getLogger(__name__)
 

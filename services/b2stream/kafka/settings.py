@@ -1,4 +1,4 @@
-"""What every client of Kafka is started with, and how its errors become ours."""
+"""What every client of Kafka is started with, and what is said of its connections."""
 
 import logging
 import math
@@ -6,35 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
-from b2stream.errors import B2streamError, ConfigurationError, Fatal, Poison, Refused, Retryable
+from b2stream.errors import ConfigurationError, Fatal, Refused
 from b2stream.kafka.security import Brokers, addresses, librdkafka_settings
 
 _log = logging.getLogger(__name__)
 
 
-class NoSuchTopic(ConfigurationError):
-    """Kafka does not know this topic: correct kafka.bootstrap or general.community, or make it with `b2stream topics create`."""
-
-    # A broker that was just thawed says the same for a moment, so a program that worked with the topic already asks again.
-    reason = "no_such_topic"
-
-
 _NOBODY_ANSWERS = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
-_REFUSED = {
-    KafkaError._AUTHENTICATION,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-}
-_UNKNOWN_TOPIC = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
-    KafkaError.TOPIC_EXCEPTION,
-}
 _SAY_AGAIN_S = 30.0
 REFUSED_AT_START_S = 2.0
 """A client that nobody has answered yet, refused for so long, has the wrong password or does not trust the broker."""
@@ -55,21 +35,6 @@ def client_settings(brokers: Brokers, client_id: str, **more: Any) -> dict[str, 
         "topic.metadata.refresh.interval.ms": 30_000,
         **more,
     }
-
-
-def translated(error: KafkaError | KafkaException) -> B2streamError:
-    """Our error for one of confluent-kafka's."""
-    cause: KafkaError = error.args[0] if isinstance(error, KafkaException) else error
-    code, text = cause.code(), cause.str()
-    if code in _REFUSED:
-        return Refused(f"Kafka: {text}")
-    if code in _UNKNOWN_TOPIC:
-        return NoSuchTopic(f"Kafka: {text}; `b2stream topics create` makes the topics")
-    if code in (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE):
-        return Poison(f"Kafka: {text}", reason="too_large")
-    if cause.fatal():
-        return Fatal(f"Kafka: {text}")
-    return Retryable(f"Kafka: {text}")
 
 
 class Complaint:

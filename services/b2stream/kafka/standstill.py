@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from b2stream.errors import Retryable
+from b2stream.kafka.errors import known_topic
 from b2stream.kafka.ranges import LogRange
-from b2stream.kafka.settings import NoSuchTopic
 
 PATIENCE_S = 60.0
 CONFIRM_S = 5.0
@@ -75,8 +75,9 @@ class Standstill:
             return False
         self._since_s = now_s
         try:
-            held, moved = self._look(partitions(), of_group=not next_offsets)
-        except (Retryable, NoSuchTopic) as error:  # the second says a broker that was just thawed
+            with known_topic():
+                held, moved = self._look(partitions(), of_group=not next_offsets)
+        except Retryable as error:
             _log.info("whether %s holds more cannot be asked: %s", self._topic, error)
             return False
         reached = next_offsets or self._committed or {}

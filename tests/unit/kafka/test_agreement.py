@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from b2stream.cli import cli
 from b2stream.commands import topics as command
 from b2stream.contracts import topics as contract
-from b2stream.errors import ConfigurationError
+from b2stream.errors import ConfigurationError, Retryable
 from b2stream.kafka.admin import Admin, TopicFacts
 from b2stream.kafka.agreement import TopicReplaced, agreed_topic, still_agreed
-from b2stream.kafka.settings import NoSuchTopic
+from b2stream.kafka.errors import NoSuchTopic
 from b2stream.programs.gateway.cluster import Cluster
 from b2stream.settings import load
 
@@ -82,4 +82,7 @@ def test_a_broker_that_does_not_know_the_topic_for_a_moment_stops_nobody(monkeyp
         raise NoSuchTopic("Kafka: unknown topic")
 
     monkeypatch.setattr(admin, "topic", unknown)
-    still_agreed(admin, "icos.measurements", 12, "id")
+    with pytest.raises(Retryable, match="unknown topic"):
+        still_agreed(admin, "icos.measurements", 12, "id")
+    with pytest.raises(ConfigurationError, match="topics create"):
+        agreed_topic(admin, "icos.measurements", 12)

@@ -7,7 +7,7 @@ import pytest
 
 from b2stream.errors import Retryable
 from b2stream.kafka import LogRange
-from b2stream.kafka.settings import NoSuchTopic
+from b2stream.kafka.errors import NoSuchTopic
 from b2stream.kafka.standstill import CONFIRM_S, LONGEST_PATIENCE_S, PATIENCE_S, Standstill
 
 

@@ -20,7 +20,7 @@ from b2stream.contracts.records import CoverageStarted
 from b2stream.errors import B2streamError, ConfigurationError, Fatal, Retryable
 from b2stream.kafka import agreement
 from b2stream.kafka.admin import Admin, TopicFacts
-from b2stream.kafka.settings import NoSuchTopic
+from b2stream.kafka.errors import NoSuchTopic, known_topic
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.programs.processor import metrics, offsets
 from b2stream.programs.processor.parts import Parts, put_together
@@ -248,14 +248,14 @@ class Program:
         partitions = self._settings.kafka.partitions
         loop = asyncio.get_running_loop()
         try:
-            ranges = await loop.run_in_executor(self._asking, admin.ranges, self._topic, partitions)
-            self._ends = {number: held.end for number, held in ranges.items()}
-            # Two of three brokers away: the third answers everything, and takes no offset.
-            self._keeps_offsets = not parts.source.is_refused or await loop.run_in_executor(
-                self._asking, admin.keeps_offsets
-            )
-        except (Retryable, ConfigurationError) as error:
-            # The second one says a broker that was just thawed: it does not know its topics for a moment.
+            with known_topic():
+                ranges = await loop.run_in_executor(self._asking, admin.ranges, self._topic, partitions)
+                self._ends = {number: held.end for number, held in ranges.items()}
+                # Two of three brokers away: the third answers everything, and takes no offset.
+                self._keeps_offsets = not parts.source.is_refused or await loop.run_in_executor(
+                    self._asking, admin.keeps_offsets
+                )
+        except Retryable as error:
             _log.warning("waiting for Kafka: %s", error)
             self._ends = {}
         await parts.processor.abandon_silent(self._ends)
