@@ -25,7 +25,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.store import ObjectStore
 from b2stream.errors import ConfigurationError
-from b2stream.settings.passwords import warn_if_others_read
+from b2stream.settings.passwords import warn_of
 
 DEFAULT_PORT = 1247
 DEFAULT_TIMEOUT_S = 120.0
@@ -186,11 +186,11 @@ def _secret(
     if parts.password is not None:
         _log.warning("%s has a password in its URL: for tests only, others on this machine can see it", shown)
         return Secret(value=unquote(parts.password))
+    variable = f"B2STREAM_{role.upper()}_PASSWORD"
     if password_file:
         path = Path(password_file).expanduser()
-        warn_if_others_read(path)
+        warn_of(path, variable, environment)
         return Secret(file=path)
-    variable = f"B2STREAM_{role.upper()}_PASSWORD"
     if role and environment.get(variable):
         return Secret(variable=variable, value=environment[variable])
     if irods_a_is_for_us:

@@ -27,7 +27,7 @@ def password_of(
     """The password called `name` of a section; None where there is none. Raises ConfigurationError for a file that holds none."""
     if password_file:
         path = Path(password_file).expanduser()
-        warn_if_others_read(path)
+        warn_of(path, variable(section, name), environment)
         return read_password_file(path)
     return environment.get(variable(section, name)) or None
 
@@ -51,7 +51,14 @@ def read_password_file(path: Path) -> str:
     return lines[0]
 
 
-def warn_if_others_read(path: Path) -> None:
+def warn_of(path: Path, unused: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Say what the user of a password file should know: others may read it, or the variable `unused` holds a password as well."""
+    _warn_if_others_read(path)
+    if environment.get(unused):
+        _log.warning("%s is not used: the password file %s comes first", unused, path)
+
+
+def _warn_if_others_read(path: Path) -> None:
     """Say so where the file's mode lets other users read it.
 
     A file that is not ours is read through its group, as Kubernetes mounts a Secret: then its group is as it should be.

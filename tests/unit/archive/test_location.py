@@ -111,11 +111,18 @@ def test_no_error_shows_the_password(environment: dict[str, str], bad: str) -> N
     assert "s3cret" not in str(raised.value)
 
 
-def test_the_password_file_comes_before_the_environment(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_password_file_comes_before_the_environment_and_says_so(
+    environment: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "password"
     file.write_text("from the file\n")
+    file.chmod(0o600)
     location = parse(URL, environment | {"B2STREAM_FIRST_PASSWORD": "x"}, role="first", password_file=str(file))
     assert location.secret.file == file
+    assert caplog.messages == [f"B2STREAM_FIRST_PASSWORD is not used: the password file {file} comes first"]
+    caplog.clear()
+    parse(URL, environment, role="first", password_file=str(file))
+    assert not caplog.messages
 
 
 def test_each_role_has_a_variable_of_its_own(environment: dict[str, str]) -> None:
