@@ -46,6 +46,17 @@ def test_the_picture_is_well_formed_and_shows_every_step_whatever_a_name_contain
     assert boxes.count("activity") == 5
 
 
+def test_lines_and_picture_show_who_ran_commit_and_replication() -> None:
+    commit = replace(COMMIT, who="b2stream@csc-1")
+    document = history(commit, [replace(REPLICA, commit=commit, who="b2stream@fzj-1")])
+    first, second = as_lines(document)
+    assert first.endswith("; b2stream-processor 0.1.0, b2stream@csc-1")
+    assert second.endswith("; b2stream-replicator 0.1.0, b2stream@fzj-1")
+    picture = ElementTree.fromstring(as_svg(document, "who"))
+    texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"b2stream@csc-1", "b2stream@fzj-1", "b2stream-processor 0.1.0"} <= set(texts), "not cut off"
+
+
 def test_a_product_shows_what_it_was_made_from() -> None:
     product = replace(CLOSE, sources=("11676/one", "10.18160/two%20<x>", *(f"11676/{number}" for number in range(9))))
     document = acquisition_and_submission(product, COMMIT.batch)

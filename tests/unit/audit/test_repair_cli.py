@@ -54,7 +54,7 @@ def second(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     monkeypatch.setattr(repair_cli, "open_centres", lambda settings: [first, made])
     monkeypatch.setattr(repair_cli, "Producer", Kafka)
     monkeypatch.setattr(repair_cli, "Log", Nothing)
-    monkeypatch.setattr(repair_cli, "deployed_check", lambda settings, framing: lambda close, closed_at_us: None)
+    monkeypatch.setattr(repair_cli, "known_stations", lambda settings, framing: {})
     return made
 
 

@@ -1,7 +1,4 @@
-"""Words for what is done to an object after its commit, as its events (`ObjectEvent`) have them, and who does it."""
-
-import getpass
-import socket
+"""Words for what is done to an object after its commit, as its events (`ObjectEvent`) have them."""
 
 FIXITY_CHECK = "fixity check"
 REPLICATION = "replication"
@@ -12,8 +9,3 @@ INGESTION = "ingestion"
 """Words of PREMIS; INGESTION is the archiving of a day's provenance."""
 ANNOUNCEMENT = "announcement"
 """PREMIS has no word for publishing a commit event again."""
-
-
-def who_runs_this() -> str:
-    """`user@host`, as events name whoever did something."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -104,24 +104,27 @@ def _row(step: Step, top: int) -> list[str]:
     parts = [
         f'<text class="time" x="{_COLUMNS["time"]}" y="{middle + 5}">{escape(step.at[:19].replace("T", " "))}</text>'
     ]
-    parts.append(_box(kind, _COLUMNS["activity"], top, 230, step.label, step.detail))
+    parts.append(_box(kind, _COLUMNS["activity"], top, 230, [step.label], step.detail))
     if step.made:
-        parts.append(_box("entity", _COLUMNS["entity"], top, 200, ", ".join(step.made), ""))
+        parts.append(_box("entity", _COLUMNS["entity"], top, 200, [", ".join(step.made)]))
         parts.append(f'<line x1="{_COLUMNS["entity"] + 200}" y1="{middle}" x2="{_COLUMNS["activity"]}" y2="{middle}"/>')
     if step.agents:
-        parts.append(_box("agent", _COLUMNS["agent"], top, 214, ", ".join(step.agents), ""))
+        what, *who = step.agents
+        parts.append(_box("agent", _COLUMNS["agent"], top, 214, [what, ", ".join(who)] if who else [what]))
         parts.append(f'<line x1="{_COLUMNS["activity"] + 230}" y1="{middle}" x2="{_COLUMNS["agent"]}" y2="{middle}"/>')
     return parts
 
 
-def _box(kind: str, left: int, top: int, width: int, text: str, more: str) -> str:
+def _box(kind: str, left: int, top: int, width: int, lines: list[str], detail: str = "") -> str:
+    """A box of one or two lines; what does not fit, and the detail, is shown where the pointer rests."""
     shape = f'rx="{20 if kind == "entity" else 3}"'
-    shown = text if len(text) * 7 < width else text[: width // 7 - 1] + "…"
-    hover = f"<title>{escape(f'{text} {more}'.strip())}</title>"
-    return (
-        f'<g>{hover}<rect class="{kind}" x="{left}" y="{top}" width="{width}" height="40" {shape}/>'
-        f'<text x="{left + width / 2:.0f}" y="{top + 25}" text-anchor="middle">{escape(shown)}</text></g>'
-    )
+    hover = f"<title>{escape(' '.join([', '.join(lines), detail]).strip())}</title>"
+    box = f'<g>{hover}<rect class="{kind}" x="{left}" y="{top}" width="{width}" height="40" {shape}/>'
+    for number, text in enumerate(lines):
+        shown = text if len(text) * 7 < width else text[: width // 7 - 1] + "…"
+        baseline = top + (25 if len(lines) == 1 else 17 + 16 * number)
+        box += f'<text x="{left + width / 2:.0f}" y="{baseline}" text-anchor="middle">{escape(shown)}</text>'
+    return box + "</g>"
 
 
 def _related(document: Mapping[str, Any], kind: str, role: str, name: str, other: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from b2stream.archive.waiting import StoppableClock
+from b2stream.contracts.stations import Described
 from b2stream.errors import B2streamError, ConfigurationError, Stuck
 from b2stream.kafka import Producer
 from b2stream.logs import configure
@@ -19,7 +20,7 @@ from b2stream.programs.audit.auditing import GRACE_S, Plan
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.cli import audited
 from b2stream.programs.audit.gathering.log import Log
-from b2stream.programs.audit.gathering.origins import deployed_check
+from b2stream.programs.audit.gathering.origins import known_stations, signature_check
 from b2stream.programs.audit.repair.planning import REGISTER, Act, RepairPlan, plan_repair
 from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.programs.audit.repair.registered import Registered
@@ -105,7 +106,7 @@ def apply(settings: Settings, plan: RepairPlan, show: Callable[[Done], object] =
         )
     producer, framing = Producer(settings.kafka, "b2stream-repair"), framing_from(settings)
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
-    registered = Registered.of(settings)
+    registered, stations = Registered.of(settings), known_stations(settings, framing)
 
     def log_now() -> Log:
         log = Log(settings, framing)
@@ -138,7 +139,8 @@ def apply(settings: Settings, plan: RepairPlan, show: Callable[[Done], object] =
         prefix=settings.first.prefix,
         policy=policies_of(settings).label,
         copies=policies_of(settings).copies,
-        check_signature=deployed_check(settings, framing),
+        described=lambda station, series: Described.by(stations, station, series),
+        check_signature=signature_check(stations, accept_unsigned=settings.processor.unsigned == "accept"),
         register=register if registered is not None else None,
         told=told,
         batch_of=batch_of,

@@ -24,14 +24,17 @@ from b2stream.contracts.envelopes import Headers, event_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.records import BatchCommitted, ObjectEvent, Record
+from b2stream.contracts.stations import UNDESCRIBED, Described
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
 from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
-from b2stream.software import software
+from b2stream.software import software, who_runs_this
 
 NAME = "b2stream-reannounce"
 Copies = Callable[[str, str], int | None]
 """How many copies the policy demands, by station and series."""
+Descriptions = Callable[[str, str], Described]
+"""What a station's description says now, by station and series."""
 
 _AT_ONCE = 256
 _THREADS = 4
@@ -96,6 +99,7 @@ def reannounce(
     prefix: str = "",
     policy: str | None = None,
     copies: Copies = lambda station, series: None,
+    described: Descriptions = lambda station, series: UNDESCRIBED,
     check_signature: SignatureCheck = no_signature_check,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
@@ -115,7 +119,7 @@ def reannounce(
             found = list(
                 threads.map(
                     lambda path, at_us=now_us: _event(
-                        store, second, path, prefix, at_us, policy, copies, check_signature
+                        store, second, path, prefix, at_us, policy, copies, described, check_signature
                     ),
                     page,
                 )
@@ -137,6 +141,7 @@ def _event(
     now_us: int,
     policy: str | None,
     copies: Copies,
+    described: Descriptions,
     check_signature: SignatureCheck,
 ) -> BatchCommitted | Announced:
     """The commit event, if manifest and data object are what they say."""
@@ -165,8 +170,18 @@ def _event(
             return Announced(manifest_path, manifest.batch, f"batch {manifest.batch}: {trouble}")
     except Stuck as error:
         return Announced(manifest_path, trouble=str(error))
+    series = close.station, close.series
     return commit_event(
-        manifest, pair, store, prefix, now_us, software(NAME), policy, copies(close.station, close.series)
+        manifest,
+        pair,
+        store,
+        prefix,
+        now_us,
+        software(NAME),
+        policy,
+        copies(*series),
+        who=who_runs_this(),
+        described=described(*series),
     )
 
 

@@ -13,23 +13,17 @@ from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import QUARANTINE, ObjectStore, Placement
 from b2stream.archive.waiting import Clock
 from b2stream.contracts.records import BatchCommitted, ObjectEvent
+from b2stream.contracts.stations import UNDESCRIBED
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.acknowledged import WITHIN_S
-from b2stream.programs.audit.events import (
-    ANNOUNCEMENT,
-    DELETION,
-    METADATA_MODIFICATION,
-    REPLICATION,
-    SET_ASIDE,
-    who_runs_this,
-)
+from b2stream.programs.audit.events import ANNOUNCEMENT, DELETION, METADATA_MODIFICATION, REPLICATION, SET_ASIDE
 from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
 from b2stream.programs.audit.judging.apart import station_of
 from b2stream.programs.audit.repair.planning import ANNOUNCE, COPY, DISCARD, REGISTER, TELL, Act, RepairPlan
-from b2stream.programs.audit.repair.reannouncing import Announcer, Copies, reannounce
+from b2stream.programs.audit.repair.reannouncing import Announcer, Copies, Descriptions, reannounce
 from b2stream.programs.audit.repair.registered import IS_RIGHT
 from b2stream.programs.audit.repair.untold import Told, untold
-from b2stream.software import software
+from b2stream.software import software, who_runs_this
 
 NAME = "b2stream-repair"
 
@@ -66,6 +60,7 @@ class Repair:
     register: Callable[[Act], Registration] | None = None  # writes a PID record
     policy: str | None = None
     copies: Copies = lambda station, series: None
+    described: Descriptions = lambda station, series: UNDESCRIBED
     check_signature: SignatureCheck = no_signature_check
     now_s: Callable[[], float] = time.time
     who: str = field(default_factory=who_runs_this)
@@ -153,6 +148,7 @@ class Repair:
             prefix=self.prefix,
             policy=self.policy,
             copies=self.copies,
+            described=self.described,
             check_signature=self.check_signature,
             folder=folder,
             is_wanted=lambda path: path == act.path,

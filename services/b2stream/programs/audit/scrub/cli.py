@@ -16,7 +16,6 @@ from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.policies import policies_of
 from b2stream.programs.audit.centres import open_centres
-from b2stream.programs.audit.events import who_runs_this
 from b2stream.programs.audit.gathering import walking
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.gathering.log import Log
@@ -27,6 +26,7 @@ from b2stream.programs.audit.unanswered import UNANSWERED
 from b2stream.programs.audit.verify.checks import EXIT_FINDING, EXIT_UNREACHABLE
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
+from b2stream.software import who_runs_this
 
 CHECKED_OBJECTS = Counter(
     "b2stream_scrub_checked_objects_total", "Objects read again by their centre, by outcome.", ["centre", "outcome"]

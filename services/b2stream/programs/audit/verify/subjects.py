@@ -34,10 +34,14 @@ class NotFound(B2streamError):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A data object: its path at every centre, and its commit event and PID where they are known."""
+    """A data object: its path at every centre, and its commit event and PID where they are known.
+
+    `event` is the batch's earliest commit event, which decides what is right; `newest` its last, after which attributes are set.
+    """
 
     path: str
     event: BatchCommitted | None = None
+    newest: BatchCommitted | None = None
     replica: BatchReplicated | None = None
     pid: str | None = None
     places: frozenset[str] = (
@@ -71,8 +75,22 @@ def find_subject(what: str, settings: Settings, framing: Framing) -> Subject:
         if pid or batch:
             raise NotFound(what)
         return Subject(path)  # the manifest alone must do: the log may have been lost
-    places = frozenset(event.url for event in log.commits() if event.id24 == found.id24)
-    return Subject(found.path, found, _replica_of(log, found), pid[1] if pid else found.pid, places)
+    return subject_of(found, pid[1] if pid else found.pid, log)
+
+
+def subject_of(found: BatchCommitted, pid: str | None, log: Events) -> Subject:
+    """The data object of a commit event, and what else the log says of it. Raises Retryable."""
+    newest, places = found, set()
+    for event in log.commits():
+        if event.id24 == found.id24:
+            places.add(event.url)
+        if event.batch == found.batch:
+            newest = event
+    replica = None
+    for each in log.replicas():
+        if each.commit.batch == found.batch:
+            replica = each  # the latest counts
+    return Subject(found.path, found, newest, replica, pid, frozenset(places))
 
 
 def events_of(pids: Iterable[str], log: Events) -> dict[str, tuple[BatchCommitted, BatchReplicated | None]]:
@@ -91,12 +109,3 @@ def events_of(pids: Iterable[str], log: Events) -> dict[str, tuple[BatchCommitte
     batches = {event.batch for event in found.values()}
     copies = {replica.commit.batch: replica for replica in log.replicas() if replica.commit.batch in batches}
     return {pid: (event, copies.get(event.batch)) for pid, event in found.items()}
-
-
-def _replica_of(log: Log, commit: BatchCommitted) -> BatchReplicated | None:
-    """The latest replica event of a batch."""
-    found = None
-    for replica in log.replicas():
-        if replica.commit.batch == commit.batch:
-            found = replica
-    return found

@@ -67,6 +67,10 @@ class Verifier:
             yield Check("Handle server", about, Outcome.LEFT_OUT, "the settings name no server, or no prefix")
 
     def _at_centre(self, store: ObjectStore, subject: Subject) -> Iterator[Check]:
+        if _wants_none_at(store, subject):
+            about = "the second copy"
+            yield Check(store.centre, about, Outcome.LEFT_OUT, "the policies of its commit event want one copy")
+            return
         content, check = self._manifest(store, subject)
         yield check
         if content is None:
@@ -92,7 +96,7 @@ class Verifier:
         )
         yield self.signature(store.centre, manifest.close, manifest.log.closed_at_us)
         if self.registered is not None and subject.event is not None:
-            yield from self.registered.attributes(store, subject.event, subject.replica)
+            yield from self.registered.attributes(store, subject.newest or subject.event, subject.replica)
 
     def _manifest(self, store: ObjectStore, subject: Subject) -> tuple[bytes | None, Check]:
         about = "the manifest is there and whole"
@@ -155,6 +159,14 @@ class Verifier:
         except Poison as error:
             return Check(where, about, Outcome.BAD, f"{error.reason}: {error.detail}")
         return Check(where, about, Outcome.GOOD, f"key {close.key}")
+
+
+def _wants_none_at(store: ObjectStore, subject: Subject) -> bool:
+    """Whether the commit event wants no copy at a centre, and none lies there. One that does is verified as any other."""
+    event = subject.event
+    if event is None or event.copies != 1 or event.centre == store.centre:
+        return False
+    return store.describe(subject.path) is None and store.describe(subject.manifest_path) is None
 
 
 def verify_offline(
