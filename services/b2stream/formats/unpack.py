@@ -16,6 +16,7 @@ ZIP_DIRECTORY_LIMIT_BYTES = 64 << 10
 
 END_OF_DIRECTORY = b"PK\x05\x06"
 DAMAGES = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError, struct.error)
+"""What gzip and zipfile raise for a broken archive; RuntimeError also for an encrypted one and for an unknown method."""
 
 
 class Readable(Protocol):
@@ -36,12 +37,13 @@ def unpack(name: str, content: bytes, limit_bytes: int = PARSE_LIMIT_BYTES) -> S
                 return SourceFile(name, _read_within(stream, limit_bytes), entry)
         if content.startswith((b"PK\x03\x04", END_OF_DIRECTORY)):
             return _unzip(name, content, limit_bytes)
-    except DAMAGES as error:  # RuntimeError: encrypted; NotImplementedError, a kind of it: method unknown
+    except DAMAGES as error:
         raise NotReadable("damaged_archive", f"{type(error).__name__}: {error}") from error
     return SourceFile(name, content)
 
 
 def _unzip(name: str, content: bytes, limit_bytes: int) -> SourceFile:
+    """The one file of a zip archive. What the archive says of its directory is looked at before zipfile reads that."""
     end = content.rfind(END_OF_DIRECTORY)
     if end < 0 or len(content) < end + 22:
         raise NotReadable("damaged_archive", "the zip file has no directory at its end")

@@ -248,9 +248,8 @@ class _Spawner:
 
 
 _spawner = _Spawner()
-_mortal: list[
-    tuple[int, Process]
-] = []  # with the process that started it: a forked one must not end what is not its own
+# With the pid of the process that started it: a forked one must not end what is not its own.
+_mortal: list[tuple[int, Process]] = []
 
 
 @atexit.register

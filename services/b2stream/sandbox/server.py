@@ -20,9 +20,8 @@ class Server(ABC):
         self.directory = directory.absolute()
         self.survives = survives
         self.process: Process | None = None
-        self.when_launched: Callable[[Process], None] = lambda _process: (
-            None
-        )  # so that a process is known before it answers
+        # Called with each process as soon as it is there, so that it is known before it answers.
+        self.when_launched: Callable[[Process], None] = lambda _process: None
 
     @abstractmethod
     def start(self) -> str:

@@ -36,9 +36,8 @@ SECOND_LOOK_S = 1.0
 
 _IDLE_S = 0.05
 _ACKNOWLEDGE_EVERY_S = 1.0  # each costs this thread a round trip to Kafka per partition
-_AHEAD = (
-    2  # works given to the workers per thread: one is under way, one lies ready, so that no thread waits for this one
-)
+_AHEAD = 2
+"""Works given to the workers per thread: one is under way, one lies ready, so that no worker waits for the loop."""
 REPORT_EVERY_S = 1.0
 _READ_AT_ONCE = 100
 _GRACE_FOR_WORK = 0.6  # of the grace; the rest is for removing what is half done and for acknowledging

@@ -29,9 +29,8 @@ def wiped(archive: RestingArchive, community: str) -> Settings:
     admin = Admin(settings.kafka)
     for topic in topics.ALL:
         admin.create_topic(topic.full_name(community), PARTITIONS, 1, topic.config())
-    signing.register(
-        settings, archive.deployment.directory, dict.fromkeys(load.STATIONS, 1.0)
-    )  # their keys are in files
+    # The stations' keys are in files, which are left.
+    signing.register(settings, archive.deployment.directory, dict.fromkeys(load.STATIONS, 1.0))
     return settings
 
 

@@ -18,9 +18,8 @@ def test_I11_a_schema_registry_that_is_away_at_the_start_is_waited_for_and_nothi
 ) -> None:
     port, batch = free_port(), StationBatch()
     deployment.configure(kafka={"registry_url": f"http://127.0.0.1:{port}"})
-    framed = [
-        b"\x00\x00\x00\x00\x01" + body for body in batch.bodies()
-    ]  # Confluent's framing: the id is the registry's
+    # Confluent's framing: the id is the registry's.
+    framed = [b"\x00\x00\x00\x00\x01" + body for body in batch.bodies()]
     blocks = [replace(block, value=value) for block, value in zip(batch.blocks(ONE), framed, strict=True)]
     deployment.send(blocks, batch.close(ONE))
     processor = deployment.start()

@@ -97,9 +97,8 @@ def _copies(fed: list[Fed], folders: Path, ledger: Ledger) -> Iterator[Fed]:
         folder = folders / one.station
         ledger.add(one)
         beside = source.with_name(source.name + SOURCES_ENDING)
-        for each in (
-            (beside, source) if beside.is_file() else (source,)
-        ):  # the list first: it counts when its file is taken
+        # The list of sources first: it counts when its file is taken.
+        for each in (beside, source) if beside.is_file() else (source,):
             hidden = folder / HIDDEN
             shutil.copy2(each, hidden)
             hidden.chmod(0o600)  # the original may be readable only, and a second run replaces the copy

@@ -57,9 +57,8 @@ def hour(site: Site, seed: int, begin: datetime) -> tuple[bytes, int]:
     water = flushed(np.where(position == AMBIENT, climate.water_vapour(site, seed, ambient_s) / 10, 0.002), seconds)
     co2_dry = co2_dry + rng.normal(0, 0.05, len(seconds))
     ch4_dry = ch4_dry + rng.normal(0, 0.0004, len(seconds))
-    moist = (
-        1 - 0.012 * water - 0.000267 * water**2
-    )  # dilution and line broadening, Chen et al. 2010, doi:10.5194/amt-3-375-2010
+    # Dilution and line broadening by water vapour: Chen et al. 2010, doi:10.5194/amt-3-375-2010.
+    moist = 1 - 0.012 * water - 0.000267 * water**2
     values = [np.resize(np.array([1.0, 2.0, 3.0]), len(seconds)), position, np.zeros(len(seconds))]
     values += [ch4_dry * moist, ch4_dry, co2_dry * moist, co2_dry, water, water * 1.2317]
     rows = zip(seconds.tolist(), *(value.tolist() for value in values), strict=True)
