@@ -46,6 +46,7 @@ _RESENDING = "unit/gateway/test_outstanding.py::"
 _GATEWAY = "unit/gateway/test_program.py::"
 _TORN = "unit/gateway/test_torn_journal.py::"
 _REGISTRY = "integration/processor/test_registry_away.py::"
+_LATER = "unit/processor/test_later_release.py::"
 _READY = "integration/processor/test_readiness.py::"
 _TOPICS = "integration/kafka/test_admin_and_topics.py::"
 _MUTATIONS = "integration/audit/test_mutations.py::"
@@ -336,9 +337,22 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         ),
         _of(
             REAL,
-            "gateways upgraded before processors: letters that `gateway retry` sends again",
+            "gateways upgraded before processors: letters after which they send again by themselves",
             _POISON,
-            _RESENDING + "test_a_poison_letter_is_final_until_someone_asks",
+            _LATER + "test_I1_what_a_later_gateway_sends_is_letters_that_it_answers_by_itself_and_the_rest_goes_on",
+            _RESENDING + "test_a_letter_that_is_not_poison_leads_to_a_new_attempt_twice_as_late_each_time",
+        ),
+        _of(
+            IN_MEMORY,
+            "processors upgraded before whoever reads their events",
+            "unit/replicator/test_later_release.py::"
+            "test_I7_commit_events_of_a_later_release_wait_for_the_upgrade_and_the_others_go_on",
+            "unit/registrar/test_later_release.py::"
+            "test_I6_events_of_a_later_release_wait_for_the_upgrade_and_the_others_go_on",
+            "unit/gateway/test_receipts.py::"
+            "test_I1_an_event_of_a_later_release_waits_for_the_gateways_upgrade_and_costs_no_receipt",
+            "unit/reader/test_later_release.py::"
+            "test_an_event_of_a_later_release_stops_the_reader_and_is_read_once_it_is_upgraded",
         ),
         _of(REAL, "keys rotated while the first centre is away", _QUIET + "_keys_rotated_while_the_centre_is_away"),
     ),
