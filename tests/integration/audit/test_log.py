@@ -1,4 +1,4 @@
-"""What an audit takes from the log about things beside the batches: letters of dead batches, the archiving of days, quarantine."""
+"""What an audit takes from the log beside commits: letters of dead batches, the archiving of days, quarantine, links of chains."""
 
 from dataclasses import replace
 from datetime import date
@@ -8,7 +8,7 @@ import pytest
 from b2stream.contracts import schemas, topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.letters import Letter, letter_headers
-from b2stream.contracts.records import DeadLetter
+from b2stream.contracts.records import DeadLetter, OffsetsAccepted
 from b2stream.kafka import Producer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.audit.gathering.index import Index
@@ -17,7 +17,9 @@ from b2stream.programs.audit.history.daily import Archived
 from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.settings import Settings, load, variable
 from tests.faults.chain import PARTITIONS
+from tests.unit.audit.test_log_rows import AGAIN, CLOSE, LOST, repeat
 from tests.unit.batches.test_history import event
+from tests.unit.processor.signers import as_message
 
 ATTEMPT = "a" * 32
 DAY = date(2026, 5, 7)
@@ -85,3 +87,29 @@ def test_the_archiving_of_a_day_and_what_was_set_aside_are_known_from_events(set
     assert [tuple(row) for row in index.rows("SELECT path, centre, size_bytes FROM kept")] == [(day.path, "csc", 5)]
     assert [row["path"] for row in index.rows("SELECT path FROM told_aside")] == [".quarantine/x.0"]
     assert index.count("active") == 1, "a day's own archiving is no event of its station's objects"
+
+
+def test_a_repeat_is_a_link_and_ends_attempts_and_a_loss_that_was_accepted_is_known(settings: Settings) -> None:
+    producer = Producer(settings.kafka, "test")
+    announcer = Announcer(producer, Framing(), settings.general.community, PARTITIONS)
+    accepted = OffsetsAccepted(
+        group="processors", topic_id="t", partition=2, first_lost=3, next=9, who="me", why="a broken disk"
+    )
+    for told in (repeat(CLOSE), accepted):
+        announcer.publish(topics.EVENTS, told, CLOSE.station, told.SCHEMA, "test").result()
+    producer.close()
+    index = read(settings)
+    assert [tuple(row) for row in index.rows("SELECT number, attempt, source FROM link")] == [(8, AGAIN, "repeat")]
+    assert {row["attempt"] for row in index.rows("SELECT attempt FROM superseded")} == {LOST, AGAIN}
+    assert [tuple(row) for row in index.rows("SELECT * FROM skipped")] == [("t", 2)]
+
+
+def test_a_close_in_the_log_is_a_link_of_the_topic_that_kafka_has_now(settings: Settings) -> None:
+    producer, close = Producer(settings.kafka, "test"), as_message(CLOSE)
+    name = topics.MEASUREMENTS.full_name(settings.general.community)
+    producer.publish(name, 1, close.key, close.value, close.headers).result()
+    producer.close()
+    topic_id = Admin(settings.kafka).topic(name).topic_id
+    index = read(settings)
+    for table in ("link", "close"):
+        assert [tuple(row) for row in index.rows(f"SELECT attempt, topic_id FROM {table}")] == [(AGAIN, topic_id)]

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.policies import Policies, read_policies
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.judging.batches import Scope, judge
@@ -22,11 +23,11 @@ def path_of(number: int, series: str = SERIES) -> str:
     return f"{STATION}/{series}/2026/05/f{number:03d}~abc.csv"
 
 
-def whole_archive(batches: int = 5, *, committed_s: float = LONG_AGO_S) -> Index:
+def whole_archive(batches: int = 5, *, committed_s: float = LONG_AGO_S, **event: Any) -> Index:
     """`batches` batches of one series, committed, replicated, and good at both centres."""
     index = Index()
     for number in range(batches):
-        add_batch(index, number, committed_s=committed_s)
+        add_batch(index, number, committed_s=committed_s, **event)
     return index
 
 
@@ -38,58 +39,25 @@ def add_batch(
     version: str = "",
     previous: str | None = "as it should be",
     committed_s: float = LONG_AGO_S,
+    **event: Any,
 ) -> str:
-    """Everything that a batch leaves behind; its id."""
+    """Everything that a batch leaves behind; its id. `event` are facts of its commit event that a test wants to be otherwise."""
     batch, path = digest("batch", series, number, version), path_of(number, series) + version
-    sizes = {path: (100, digest("data", path)), path + ".manifest.json": (50, digest("manifest", path))}
-    for name, (size_bytes, sha256) in sizes.items():
+    data: dict[str, Any] = {"path": path, "size_bytes": 100, "sha256": digest("data", path)}
+    manifest: dict[str, Any] = {"path": path + MANIFEST_SUFFIX, "size_bytes": 50, "sha256": digest("manifest", path)}
+    for each in (data, manifest):
         for centre in CENTRES:
-            put_object(index, centre, name, size_bytes=size_bytes, sha256=sha256, modified_s=committed_s)
+            put_object(index, centre, modified_s=committed_s, **each)
     if previous == "as it should be":
         previous = digest("close", series, number - 1, "") if number else None
-    data, manifest = sizes.values()
-    shared = {
-        "batch": batch,
-        "station": STATION,
-        "series": series,
-        "number": number,
-        "stop_us": (number + 1) * 1_000_000,
-    }
-    shared |= {"attempt": digest("attempt", batch)[:32]}
+    whose = {"batch": batch, "station": STATION, "series": series, "number": number}
+    shared = {**whose, "stop_us": (number + 1) * 1_000_000, "attempt": digest("attempt", batch)[:32]}
     close = {"digest": digest("close", series, number, version), "previous": previous}
-    index.put(
-        "manifest",
-        [
-            {
-                **shared,
-                **close,
-                "path": path + ".manifest.json",
-                "sha256": manifest[1],
-                "size_bytes": manifest[0],
-                "data_path": path,
-                "data_size_bytes": data[0],
-                "data_sha256": data[1],
-                "trouble": None,
-            }
-        ],
-    )
-    index.put(
-        "committed",
-        [
-            {
-                **shared,
-                "path": path,
-                "size_bytes": data[0],
-                "sha256": data[1],
-                "manifest_path": path + ".manifest.json",
-                "manifest_size_bytes": manifest[0],
-                "manifest_sha256": manifest[1],
-                "partition": 0,
-                "offset": number,
-                "appended_at_us": int(committed_s * 1e6),
-            }
-        ],
-    )
+    of_data = {f"data_{name}": value for name, value in data.items()}
+    of_manifest = {f"manifest_{name}": value for name, value in manifest.items()}
+    in_log = {"partition": 0, "offset": number, "appended_at_us": int(committed_s * 1e6)}
+    index.put("manifest", [{**shared, **close, **manifest, **of_data, "trouble": None}])
+    index.put("committed", [{**shared, **data, **of_manifest, **in_log, **event}])
     index.put("superseded", [{"attempt": shared["attempt"]}])
     index.put("replicated", [{"batch": batch, "centre": "fzj", "url": f"irods://fzj/{path}"}])
     return batch

@@ -5,6 +5,7 @@ from typing import Any
 from b2stream.contracts.canonical import iso_utc
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.judging.chains import Series, follow_chains
+from b2stream.programs.audit.judging.findings import Kind
 from tests.unit.audit.facts import CENTRES, SERIES, STATION, add_batch, digest, path_of, whole_archive
 
 PATH = f"{STATION}/{SERIES}"
@@ -39,17 +40,107 @@ def test_I2_a_number_that_nothing_fills_is_a_gap() -> None:
     assert series.whole_until == dict.fromkeys(CENTRES, iso_utc(2_000_000))
 
 
-def test_I12_numbers_whose_closes_were_lost_with_the_log_and_sent_again_are_no_gap() -> None:
-    index = whole_archive(6)
+OLD, NEW = "topic before the log was lost", "topic since"
+
+
+def lost_with_the_log() -> Index:
+    """Numbers 0 to 7; the closes 2 and 3 were lost with the old topic, and 4 to 7 came to the new one."""
+    index = whole_archive(8)
     for table in ("manifest", "committed"):
         index.run(f"DELETE FROM {table} WHERE number IN (2, 3)")
-    lost = [{"attempt": digest("lost", number)[:32], "station": STATION, "series": SERIES} for number in (2, 3)]
-    index.put("superseded", lost[:1])
-    assert len(only(index).findings) == 1, "one attempt explains one number"
-    index.put("superseded", lost)
+        index.run(f"UPDATE {table} SET topic_id = iif(number < 4, :old, :new)", old=OLD, new=NEW)
+    return index
+
+
+def sent_again(index: Index, attempt: int, by_number: int, by_topic: str = NEW) -> str:
+    """An attempt of which nothing is left but that this close, which is archived, supersedes it; its name."""
+    name = digest("lost", attempt)[:32]
+    by = {"by_number": by_number, "by_topic": by_topic, "by_partition": 0}
+    index.put("superseded", [{"attempt": name, "station": STATION, "series": SERIES, **by}])
+    return name
+
+
+def gaps(index: Index) -> list[str]:
+    return [finding.path for finding in only(index).findings if finding.kind is Kind.GAP]
+
+
+def test_I12_numbers_whose_closes_were_lost_with_the_log_and_sent_again_are_no_gap() -> None:
+    index = lost_with_the_log()
+    sent_again(index, 2, by_number=4)
+    assert gaps(index) == [f"{PATH}#2"], "one attempt explains one number"
+    sent_again(index, 3, by_number=5)
     assert only(index).findings == []
-    index.put("letter", [{"id": "1", "attempt": lost[0]["attempt"], "batch": "", "station": STATION}])
-    assert len(only(index).findings) == 1, "an attempt with a letter has its own number there"
+
+
+def test_I2_a_count_of_superseded_attempts_excuses_no_gap_within_one_log() -> None:
+    index = whole_archive(8)
+    for table in ("manifest", "committed"):
+        index.run(f"DELETE FROM {table} WHERE number IN (2, 3)")
+        index.run(f"UPDATE {table} SET topic_id = :new", new=NEW)
+    for attempt in range(5):
+        sent_again(
+            index, attempt, by_number=6
+        )  # as a gateway that was killed in mid file leaves them: they had no number
+    assert gaps(index) == [f"{PATH}#2"]
+    assert "numbers 2 to 3" in only(index).findings[0].detail
+
+
+def test_I2_a_close_excuses_no_number_after_its_own() -> None:
+    index = lost_with_the_log()
+    index.run("DELETE FROM manifest WHERE number = 6")
+    index.run("DELETE FROM committed WHERE number = 6")
+    index.run("UPDATE manifest SET topic_id = :old WHERE number = 5", old=OLD)
+    index.run("UPDATE committed SET topic_id = :old WHERE number = 5", old=OLD)
+    for attempt in range(9):
+        sent_again(index, attempt, by_number=5)
+    assert gaps(index) == [f"{PATH}#6"]
+
+
+def test_I2_an_attempt_counts_once_however_many_gaps_there_are() -> None:
+    index = lost_with_the_log()
+    for table in ("manifest", "committed"):
+        index.run(f"DELETE FROM {table} WHERE number = 6")
+        index.run(f"UPDATE {table} SET topic_id = :old WHERE number = 5", old=OLD)
+    for attempt, by_number in enumerate((7, 4, 5)):
+        sent_again(index, attempt, by_number)
+    assert gaps(index) == [], "4 and 5 tell of the earlier gap, 7 of the later one"
+    index.run("DELETE FROM superseded WHERE by_number = 4")
+    assert gaps(index) == [f"{PATH}#6"], "two are needed for the first gap"
+
+
+def test_I2_an_attempt_that_left_a_trace_had_its_own_number_there() -> None:
+    traces: list[tuple[str, dict[str, Any]]] = [
+        ("letter", {"id": "1", "batch": ""}),
+        ("close", {"topic_id": NEW, "partition": 0, "offset": 9}),
+        ("link", link(0, "repeat", digest=digest("repeat"), previous=None)),
+    ]
+    for table, row in traces:
+        index = lost_with_the_log()
+        names = [sent_again(index, attempt, by_number=5) for attempt in (2, 3)]
+        assert gaps(index) == []
+        index.put(table, [{"station": STATION, "attempt": names[0], **row}])
+        assert gaps(index) == [f"{PATH}#2"], table
+
+
+def test_I12_a_part_of_the_log_that_nobody_read_and_somebody_recorded_is_a_loss_as_well() -> None:
+    index = lost_with_the_log()
+    for table in ("manifest", "committed"):
+        index.run(f"UPDATE {table} SET topic_id = :new", new=NEW)
+    for attempt in (2, 3):
+        sent_again(index, attempt, by_number=5)
+    assert gaps(index) == [f"{PATH}#2"]
+    index.put("skipped", [{"topic_id": NEW, "partition": 1}, {"topic_id": OLD, "partition": 0}])
+    assert gaps(index) == [f"{PATH}#2"], "another partition, another topic"
+    index.put("skipped", [{"topic_id": NEW, "partition": 0}])
+    assert gaps(index) == []
+
+
+def test_I12_a_series_whose_first_closes_were_lost_begins_at_what_was_sent_again() -> None:
+    index = Index()
+    add_batch(index, 1, previous=digest("lost"), topic_id=NEW)
+    assert gaps(index) == [f"{PATH}#0"]
+    sent_again(index, 0, by_number=1)
+    assert gaps(index) == []
 
 
 def test_I2_a_letter_a_repeat_or_a_close_in_the_log_fills_a_number() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-_FORMAT = 2
+_FORMAT = 4
 """Of the tables, in the file's `user_version`; a file of another format is begun anew."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (subject TEXT PRIMARY KEY, begun_s REAL) WITHOUT ROWID;
@@ -21,20 +21,24 @@ CREATE TABLE IF NOT EXISTS staged (
 CREATE TABLE IF NOT EXISTS manifest (
   path TEXT PRIMARY KEY, sha256 TEXT, size_bytes INTEGER, trouble TEXT, batch TEXT, station TEXT, series TEXT, number INTEGER,
   previous TEXT, digest TEXT, attempt TEXT, data_path TEXT, data_size_bytes INTEGER, data_sha256 TEXT, stop_us INTEGER,
-  closed_at_us INTEGER, forged TEXT, judged_at_s REAL) WITHOUT ROWID;
+  closed_at_us INTEGER, forged TEXT, judged_at_s REAL, topic_id TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS committed (
   batch TEXT PRIMARY KEY, station TEXT, series TEXT, number INTEGER, attempt TEXT, path TEXT, size_bytes INTEGER, sha256 TEXT,
   manifest_path TEXT, manifest_size_bytes INTEGER, manifest_sha256 TEXT, id24 TEXT, pid TEXT, url TEXT, stop_us INTEGER,
-  partition INTEGER, offset INTEGER, appended_at_us INTEGER, closed_at_us INTEGER) WITHOUT ROWID;
+  partition INTEGER, offset INTEGER, appended_at_us INTEGER, closed_at_us INTEGER, policy TEXT, copies INTEGER,
+  topic_id TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS replicated (
   batch TEXT, centre TEXT, url TEXT, partition INTEGER, offset INTEGER, appended_at_us INTEGER,
   PRIMARY KEY (batch, centre)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pid (
   folded TEXT PRIMARY KEY, handle TEXT, checksum TEXT, replica TEXT, stated TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS unserved (prefix TEXT PRIMARY KEY, detail TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS superseded (attempt TEXT PRIMARY KEY, station TEXT, series TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS superseded (
+  attempt TEXT PRIMARY KEY, station TEXT, series TEXT, by_number INTEGER, by_topic TEXT, by_partition INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS skipped (topic_id TEXT, partition INTEGER, PRIMARY KEY (topic_id, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS link (
   station TEXT, series TEXT, number INTEGER, digest TEXT, previous TEXT, batch TEXT, stop_us INTEGER, source TEXT,
+  attempt TEXT, topic_id TEXT,
   PRIMARY KEY (station, series, number, digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS close (
   topic_id TEXT, partition INTEGER, offset INTEGER, batch TEXT, station TEXT, series TEXT, attempt TEXT, data_path TEXT,
@@ -67,6 +71,7 @@ CREATE INDEX IF NOT EXISTS committed_attempt ON committed (attempt);
 CREATE INDEX IF NOT EXISTS manifest_batch ON manifest (batch);
 CREATE INDEX IF NOT EXISTS manifest_data ON manifest (data_path);
 CREATE INDEX IF NOT EXISTS close_data ON close (data_path);
+CREATE INDEX IF NOT EXISTS link_attempt ON link (attempt);
 CREATE INDEX IF NOT EXISTS close_attempt ON close (attempt);
 CREATE INDEX IF NOT EXISTS manifest_attempt ON manifest (attempt);
 CREATE TABLE IF NOT EXISTS expected (
@@ -94,6 +99,7 @@ _LOG_TABLES = (
     "committed",
     "replicated",
     "superseded",
+    "skipped",
     "link",
     "close",
     "letter",

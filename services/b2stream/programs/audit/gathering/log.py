@@ -23,13 +23,21 @@ from b2stream.contracts.records import (
     CoverageStarted,
     DeadLetter,
     ObjectEvent,
+    OffsetsAccepted,
 )
 from b2stream.errors import LostOffsets, Poison, Retryable
 from b2stream.kafka import Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.programs.audit.events import FIXITY_CHECK, INGESTION, REPLICATION, SET_ASIDE
 from b2stream.programs.audit.gathering.index import Index
-from b2stream.programs.audit.gathering.log_rows import aside_of, commit_row, link, note_day, repeated_close
+from b2stream.programs.audit.gathering.log_rows import (
+    aside_of,
+    commit_row,
+    link,
+    note_day,
+    note_superseded,
+    repeated_close,
+)
 from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
 from b2stream.settings import Settings
 
@@ -78,10 +86,11 @@ class Log:
         self._partitions = settings.kafka.partitions
         self.ends: dict[str, dict[int, int]] = {}
         self._starts: dict[str, dict[int, int]] = {}
-        self._oldest_us: dict[str, int] = {}
+        self._topic_id = ""
 
     def fix_ends(self) -> None:
         """From now on nothing that comes later is looked at. To be called before the centres are walked."""
+        self._topic_id = self._admin.topic(self._name(topics.MEASUREMENTS)).topic_id
         for topic in (topics.MEASUREMENTS, topics.COMMITS, topics.REPLICAS, topics.EVENTS, topics.DEAD_LETTERS):
             held = self._admin.ranges(self._name(topic), self._partitions)
             self.ends[topic.name] = {partition: each.end for partition, each in held.items()}
@@ -214,9 +223,8 @@ class Log:
     def _commit(self, index: Index, message: LogMessage) -> None:
         event = BatchCommitted.from_framed(self._framing.unframe(message.value))
         index.put("committed", [commit_row(event, message)], keep_first=True)  # the earliest event of a batch decides
-        whose = {"station": event.station, "series": event.series}
         note_day(index, event.station, event.committed_at_us)
-        index.put("superseded", ({"attempt": attempt, **whose} for attempt in (*event.supersedes, event.attempt)))
+        note_superseded(index, event, event)
 
     def _replica(self, index: Index, message: LogMessage) -> None:
         event = BatchReplicated.from_framed(self._framing.unframe(message.value))
@@ -228,7 +236,10 @@ class Log:
     def _event(self, index: Index, message: LogMessage) -> None:
         framed = self._framing.unframe(message.value)
         if framed.schema.name == BatchRepeated.SCHEMA:
-            link(index, repeated_close(BatchRepeated.from_framed(framed)), "repeat")
+            repeat = BatchRepeated.from_framed(framed)
+            close = repeated_close(repeat)
+            link(index, close, "repeat", repeat.topic_id)
+            note_superseded(index, repeat, close)
         elif framed.schema.name == ObjectEvent.SCHEMA:
             event = ObjectEvent.from_framed(framed)
             if event.event == FIXITY_CHECK:
@@ -246,8 +257,13 @@ class Log:
                 note_day(index, event.station, event.at_us)
         elif framed.schema.name == CoverageStarted.SCHEMA:
             started = CoverageStarted.from_framed(framed)
-            if started.append_time_us is not None and started.offset > 0:
-                index.put("unproven", [{"partition": started.partition, "before_us": started.append_time_us}])
+            if started.offset > 0:
+                index.put("skipped", [{"topic_id": started.topic_id, "partition": started.partition}])
+                if started.append_time_us is not None:
+                    index.put("unproven", [{"partition": started.partition, "before_us": started.append_time_us}])
+        elif framed.schema.name == OffsetsAccepted.SCHEMA:
+            accepted = OffsetsAccepted.from_framed(framed)
+            index.put("skipped", [{"topic_id": accepted.topic_id, "partition": accepted.partition}])
 
     def _letter(self, index: Index, message: LogMessage) -> None:
         letter = read_letter(message.headers)
@@ -266,7 +282,7 @@ class Log:
                 close = BatchClosed.from_framed(framed)
                 paths_of(close)  # raises Poison for names that no gateway would write
                 if letter.reason not in NOT_ITS_OWN:
-                    link(index, close, "letter")
+                    link(index, close, "letter", letter.topic_id)
         except Poison:
             return  # the original value was no close
 
@@ -277,9 +293,9 @@ class Log:
         close = BatchClosed.from_framed(framed)
         data_path = paths_of(close).data_object  # raises Poison for names that no gateway would write
         if self._check_signature(close, message.appended_at_us) is None:  # else anyone could make gaps, or fill them
-            link(index, close, "close")
+            link(index, close, "close", self._topic_id)
         row = {
-            "topic_id": message.topic,
+            "topic_id": self._topic_id,
             "partition": message.partition,
             "offset": message.offset,
             "batch": batch_of(close),

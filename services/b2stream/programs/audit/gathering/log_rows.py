@@ -12,6 +12,9 @@ from b2stream.contracts.records import BatchClosed, BatchCommitted, BatchRepeate
 from b2stream.errors import Poison
 from b2stream.programs.audit.gathering.index import Index
 
+Superseding = BatchClosed | BatchCommitted
+"""What has station, series, number and attempt of a close, and the attempts that it supersedes."""
+
 
 def repeated_close(record: BatchRepeated) -> BatchClosed:
     """The close that a repeat holds. Raises Poison where it is none."""
@@ -43,10 +46,11 @@ def note_day(index: Index, station: str, at_us: int) -> None:
 
 def commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:
     """A commit event as a row of the table `committed`."""
-    names = ("batch", "station", "series", "attempt", "path", "size_bytes", "sha256", "manifest_path")
-    more = ("manifest_size_bytes", "manifest_sha256", "id24", "pid", "url", "stop_us", "closed_at_us")
+    names = ("batch", "station", "series", "attempt", "path", "size_bytes", "sha256", "id24", "pid", "url", "stop_us")
+    of_manifest = ("manifest_path", "manifest_size_bytes", "manifest_sha256")
+    more = ("closed_at_us", "policy", "copies", "topic_id")
     return {
-        **{name: getattr(event, name) for name in (*names, *more)},
+        **{name: getattr(event, name) for name in (*names, *of_manifest, *more)},
         "number": event.series_number,
         "partition": message.partition,
         "offset": message.offset,
@@ -54,8 +58,16 @@ def commit_row(event: BatchCommitted, message: LogMessage) -> dict[str, Any]:
     }
 
 
-def link(index: Index, close: BatchClosed, source: str) -> None:
-    """A close as a link of its series' chain; `source` is where it was found."""
+def note_superseded(index: Index, record: BatchCommitted | BatchRepeated, close: Superseding) -> None:
+    """Attempts that came to their end with a batch that is archived: its own, and those that its close says it supersedes."""
+    whose = {"station": close.station, "series": close.series}
+    by = {"by_number": close.series_number, "by_topic": record.topic_id, "by_partition": record.partition}
+    index.put("superseded", ({"attempt": attempt, **whose, **by} for attempt in close.supersedes), keep_first=True)
+    index.put("superseded", [{"attempt": close.attempt, **whose}], keep_first=True)
+
+
+def link(index: Index, close: BatchClosed, source: str, topic_id: str) -> None:
+    """A close as a link of its series' chain; `source` is where it was found, `topic_id` Kafka's of the topic that it was sent to."""
     row = {
         "station": close.station,
         "series": close.series,
@@ -65,5 +77,7 @@ def link(index: Index, close: BatchClosed, source: str) -> None:
         "batch": batch_of(close),
         "stop_us": close.stop_us,
         "source": source,
+        "attempt": close.attempt,
+        "topic_id": topic_id,
     }
     index.put("link", [row], keep_first=True)

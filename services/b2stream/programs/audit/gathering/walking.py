@@ -150,6 +150,7 @@ def _facts(manifest: Manifest, path: str, check_signature: SignatureCheck) -> di
         "data_sha256": close.raw_sha256,
         "stop_us": close.stop_us,
         "closed_at_us": manifest.log.closed_at_us,
+        "topic_id": manifest.log.topic_id,
         "forged": check_signature(close, manifest.log.closed_at_us),
     }
 

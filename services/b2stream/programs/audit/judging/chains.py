@@ -1,9 +1,12 @@
 """The chain of each series: its numbers run on without a gap, and each close names the digest of the one before it.
 
-Numbers are filled by manifests, commit events, closes still in the log, dead letters and repeats. A station whose closes were lost with
-the log sends its batches again under new numbers, and the new close names the attempts that it supersedes: so many missing
-numbers are no gap. Two closes with one number are a fork
+Numbers are filled by manifests, commit events, closes still in the log, dead letters and repeats. Two closes with one number are a fork
 (a station that lost its journal begins at 0 again): it is noted, and is nothing wrong.
+
+Closes that were lost with the log fill their numbers no more. Their station sends the batches again, and each new close names the
+attempts that it supersedes, though not their numbers, which its journal alone knows. So numbers are no gap where as many attempts
+without any other trace were superseded by later closes, and the log was lost in between: those closes came to another topic than
+the close before the gap, or somebody recorded that a part of theirs was never read. Each attempt counts once.
 """
 
 from collections.abc import Iterator
@@ -16,16 +19,20 @@ from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.judging.findings import Finding, Kind
 
 _SENT_AGAIN = """
-SELECT count(*) AS n FROM superseded s WHERE s.station = :station AND s.series = :series
+SELECT s.by_number, s.by_topic,
+EXISTS (SELECT 1 FROM skipped k WHERE k.topic_id = s.by_topic AND k.partition = s.by_partition) AS was_skipped
+FROM superseded s WHERE s.station = :station AND s.series = :series AND s.by_number IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM link l WHERE l.attempt = s.attempt)
 AND NOT EXISTS (SELECT 1 FROM close c WHERE c.attempt = s.attempt)
 AND NOT EXISTS (SELECT 1 FROM letter l WHERE l.attempt = s.attempt)
 AND NOT EXISTS (SELECT 1 FROM committed c WHERE c.attempt = s.attempt)
 AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.attempt = s.attempt)
+ORDER BY s.by_number
 """
 _LINKS = """
-SELECT station, series, number, digest, previous, batch, stop_us FROM manifest WHERE trouble IS NULL
-UNION SELECT station, series, number, digest, previous, batch, stop_us FROM link
-UNION SELECT station, series, number, NULL, NULL, batch, stop_us FROM committed
+SELECT station, series, number, digest, previous, batch, stop_us, topic_id FROM manifest WHERE trouble IS NULL
+UNION SELECT station, series, number, digest, previous, batch, stop_us, topic_id FROM link
+UNION SELECT station, series, number, NULL, NULL, batch, stop_us, topic_id FROM committed
 ORDER BY station, series, number
 """
 
@@ -68,7 +75,8 @@ class _Walk:
     still_whole: dict[str, bool]
     expected: int = 0
     before: set[str] = field(default_factory=set)
-    sent_again: int | None = None  # attempts that were superseded and left no other trace; None: not asked yet
+    topics_before: set[str] = field(default_factory=set)  # Kafka's ids of those that the latest closes came to
+    sent_again: list[Any] | None = None  # attempts that were superseded and left no other trace; None: not asked yet
     stops_us: dict[str, int] = field(default_factory=dict)
 
     def step(self, index: Index, number: int, links: list[Any]) -> None:
@@ -87,20 +95,29 @@ class _Walk:
                 self.series.findings.append(Finding(Kind.BROKEN_CHAIN, path, "", link["batch"], detail))
         self._note_whole(index, batches, max((link["stop_us"] or 0 for link in links), default=0))
         self.expected, self.before = number + 1, set(closes)
+        self.topics_before = {link["topic_id"] for link in links if link["topic_id"] is not None}
 
     def _gap(self, index: Index, path: str, number: int) -> None:
         last, missing = number - 1, number - self.expected
         self.before = set()
         if self.sent_again is None:
-            row = index.one(_SENT_AGAIN, station=self.series.station, series=self.series.name)
-            self.sent_again = int(row["n"]) if row else 0
-        if missing <= self.sent_again:
-            self.sent_again -= missing
+            whose = {"station": self.series.station, "series": self.series.name}
+            self.sent_again = list(index.rows(_SENT_AGAIN, **whose))
+        fitting = [each for each in self.sent_again if each["by_number"] >= number and self._log_was_lost(each)]
+        if len(fitting) >= missing:
+            for each in fitting[:missing]:  # those that no later gap could need before any other
+                self.sent_again.remove(each)
             return
         which = f"number {last}" if last == self.expected else f"numbers {self.expected} to {last}"
         detail = f"{which}: no manifest, event or letter"
         self.series.findings.append(Finding(Kind.GAP, f"{path}#{self.expected}", detail=detail))
         self.still_whole = dict.fromkeys(self.still_whole, False)
+
+    def _log_was_lost(self, sent_again: Any) -> bool:
+        """Whether closes after the one before this number may have been lost with the log before the attempt was superseded."""
+        return (
+            bool(sent_again["was_skipped"]) or not self.topics_before or self.topics_before != {sent_again["by_topic"]}
+        )
 
     def _note_whole(self, index: Index, batches: set[str], stop_us: int) -> None:
         for centre in self.still_whole:
