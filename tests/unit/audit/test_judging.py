@@ -80,15 +80,6 @@ def test_I7_looking_at_the_second_centre_alone_lag_is_no_finding() -> None:
     assert judge(index, Scope("csc", "fzj", NOW_S, 900.0, sees_first=False)) == []
 
 
-def test_a_series_of_which_the_policy_wants_one_copy_is_never_unreplicated() -> None:
-    index = whole_archive(2)
-    index.run("DELETE FROM replicated")
-    done(index, "replicator", 2)
-    one_copy = Policies("rules-1", "00", (Rule(series="SE-Htm/*", copies=1), Rule(series="*")))
-    assert judged(index, policies=one_copy) == []
-    assert len(judged(index)) == 2
-
-
 def test_a_copy_that_nobody_checked_for_longer_than_the_policy_allows_is_overdue() -> None:
     strict = Policies("rules-1", "00", (Rule(series="*", check_days=30),))
     long_ago_s = NOW_S - 40 * 86_400

@@ -13,6 +13,8 @@ from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.judging.findings import Finding, Kind
 
 DEBRIS_AGE_S = 86_400.0
+_COPIED_SINCE_S = 900.0
+"""What lay at a centre so long before the commit event was not copied after it; clocks differ by less."""
 UNREADABLE = "unreadable: "
 """Stands before the reason in place of a recomputed checksum, where a centre could not read what it stores."""
 
@@ -47,13 +49,15 @@ def judge(index: Index, scope: Scope) -> list[Finding]:
 
 
 def missing(index: Index, scope: Scope) -> Iterator[Finding]:
-    """Expected at the first centre; at the second, where a replica event was published."""
+    """Expected at the first centre; at the second, where a replica event was published and a copy is wanted."""
     for centre in scope.centres:
         query = (
             "SELECT e.* FROM expected e LEFT JOIN object o ON o.centre = :centre AND o.path = e.path WHERE o.path IS NULL "
             "AND (:is_first OR EXISTS (SELECT 1 FROM replicated r WHERE r.batch = e.batch AND r.centre = :centre))"
         )
         for row in index.rows(query, centre=centre, is_first=centre == scope.first):
+            if centre != scope.first and _is_wanted_once(index, scope, row["batch"]):
+                continue  # somebody took an unwanted copy away
             yield Finding(Kind.MISSING, row["path"], centre, row["batch"], "it was committed, and is not there")
 
 
@@ -128,9 +132,36 @@ def unreplicated(index: Index, scope: Scope) -> Iterator[Finding]:
         "AND NOT EXISTS (SELECT 1 FROM replicated r WHERE r.batch = c.batch AND r.centre = :centre)"
     )
     for row in index.rows(query, centre=scope.second, settled_us=scope.settled_us):
-        if scope.policies.rule(row["station"], row["series"]).copies < 2:
+        if scope.policies.copies(row["station"], row["series"]) < 2:
             continue
         yield Finding(Kind.UNREPLICATED, row["path"], scope.second, row["batch"], "no replica event names it")
+
+
+def unwanted(index: Index, scope: Scope) -> Iterator[Finding]:
+    """At the second centre, although the policies of the commit event, and those of now, want the batch at the first alone.
+
+    After a log was lost the events are of today's policies, and copies that are older than that may have been wanted.
+    """
+    if scope.second is None:
+        return
+    query = (
+        "SELECT c.batch, c.policy, o.path FROM committed c JOIN object o ON o.path IN (c.path, c.manifest_path) "
+        "WHERE c.copies = 1 AND o.centre = :second AND o.modified_s < :settled_s "
+        "AND o.modified_s > c.appended_at_us / 1e6 - :copied_since_s"
+    )
+    times = {"settled_s": scope.settled_us / 1e6, "copied_since_s": _COPIED_SINCE_S}
+    for row in index.rows(query, second=scope.second, **times):
+        if _is_wanted_once(index, scope, row["batch"]):
+            detail = (
+                f"committed under policies {row['policy']}, which want one copy, at {scope.first}: a person decides"
+            )
+            yield Finding(Kind.UNWANTED, row["path"], scope.second, row["batch"], detail)
+
+
+def _is_wanted_once(index: Index, scope: Scope, batch: str) -> bool:
+    """Whether the commit event of a batch, and the policies of now, want one copy of it."""
+    row = index.one("SELECT station, series FROM committed WHERE batch = :batch AND copies = 1", batch=batch)
+    return row is not None and scope.policies.copies(row["station"], row["series"]) == 1
 
 
 def overdue(index: Index, scope: Scope) -> Iterator[Finding]:
@@ -213,6 +244,7 @@ JUDGES: tuple[Judge, ...] = (
     unaccounted,
     debris,
     unreplicated,
+    unwanted,
     overdue,
     found_by_scrub,
     unannounced,

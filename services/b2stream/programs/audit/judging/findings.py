@@ -17,6 +17,7 @@ class Kind(StrEnum):
     STUCK = "stuck"  # a stale or intermediate replica
     DEBRIS = "debris"  # an old object below the staging root
     UNREPLICATED = "unreplicated"  # the replicator is past the commit event, and there is no second copy
+    UNWANTED = "unwanted"  # a copy at a centre where the policy of its batch wants none
     UNANNOUNCED = "unannounced"  # a manifest is in place, and no commit event names its batch
     UNARCHIVED = "unarchived"  # a close that the processors passed, without commit event, letter or superseding batch
     UNRECORDED = "unrecorded"  # a copy in quarantine that no event tells of
@@ -39,6 +40,7 @@ OF_OBJECTS = frozenset(
         Kind.UNREADABLE,
         Kind.STUCK,
         Kind.UNREPLICATED,
+        Kind.UNWANTED,
         Kind.OVERDUE,
         Kind.UNANNOUNCED,
         Kind.FORGED,

@@ -26,6 +26,7 @@ _BY_ITSELF = {
     Kind.GAP: "nothing in the archive or the log fills it: ask the station",
     Kind.BROKEN_CHAIN: "it is evidence: compare with the station's journal",
     Kind.FORGED: "it is evidence: nobody touches it",
+    Kind.UNWANTED: "nothing is removed because of a policy: a person decides whether the copy goes or the policy changes",
     Kind.OVERDUE: "`b2stream scrub` checks it",
     Kind.UNRECORDED: "`b2stream repair --apply` tells it before anything else",
     Kind.EXTRA: "nothing is removed that b2stream did not put there as staging",
