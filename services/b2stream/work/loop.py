@@ -9,15 +9,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from b2stream import failpoints
-from b2stream.batches.progress import OffsetFrontier
 from b2stream.contracts.messages import LogMessage
 from b2stream.errors import Retryable, Stuck
 from b2stream.monitoring import Health
 from b2stream.work.meters import Meters
+from b2stream.work.partitions import Partitions
 from b2stream.work.reporting import Reporter, Words
 from b2stream.work.schedule import Schedule, Work
 from b2stream.work.workers import Acknowledged, Job, Publisher, Tried, Unfit, Workers
@@ -35,7 +34,6 @@ SECOND_LOOK_S = 1.0
 """What does not match is looked at twice, so long apart, before it is a dead letter."""
 
 _IDLE_S = 0.05
-_ACKNOWLEDGE_EVERY_S = 1.0  # each costs this thread a round trip to Kafka per partition
 _AHEAD = 2
 """Works given to the workers per thread: one is under way, one lies ready, so that no worker waits for the loop."""
 REPORT_EVERY_S = 1.0
@@ -57,15 +55,6 @@ class Reader(Protocol):
     def resume(self) -> None: ...
 
     def lag(self) -> int: ...
-
-
-@dataclass(slots=True)
-class _Partition:
-    """A partition as long as it is ours; a new generation each time that it is assigned."""
-
-    generation: int
-    frontier: OffsetFrontier
-    committed: int
 
 
 class Loop:
@@ -111,11 +100,9 @@ class Loop:
         self._stopping = stopping or threading.Event()
         self._giving_up = giving_up or threading.Event()
         self._schedule = Schedule(chance or random.SystemRandom().random)
-        self._partitions: dict[int, _Partition] = {}
-        self._generation = 0
-        self._acknowledge_at_s = self._report_at_s = 0.0
-        self._kafka_answers = True
-        self._reporter = Reporter(self._health, meters, words, outage_ready_s)
+        self._partitions = Partitions(reader.done_up_to, clock_s, self._log)
+        self._report_at_s = 0.0
+        self._reporter = Reporter(self._health, meters, words, outage_ready_s, clock_s)
         self._workers = workers or Workers(job, publisher, threads, self._stopping, words.event)
         reader.on_revoked = self._revoked
 
@@ -140,7 +127,7 @@ class Loop:
         self._collect(_IDLE_S if self._no_slot() or self._full() else 0.0)
         self._dispatch()
         self._read()
-        self._acknowledge(now=self._schedule.running == 0)
+        self._partitions.acknowledge(now=self._schedule.running == 0)
 
     def _collect(self, timeout_s: float) -> None:
         """Take what the workers hand back; wait for the first of it at most so long."""
@@ -175,9 +162,8 @@ class Loop:
 
     def _acknowledged(self, outcome: Acknowledged) -> None:
         work = outcome.work
-        held = self._partitions.get(work.message.partition)
-        if held is None or held.generation != work.generation:
-            return  # someone else has the partition now, and will find it done
+        if not self._partitions.have(work):
+            return
         try:
             if outcome.error is not None:
                 raise outcome.error
@@ -185,7 +171,7 @@ class Loop:
         except Retryable:
             self._schedule.add(work)
         else:
-            held.frontier.finish(work.message.offset)
+            self._partitions.finish(work)
             self._meters.outcomes.labels(outcome.outcome).inc()
             self._meters.event_to_done_seconds.observe(max(time.time() - work.message.appended_at_us / 1e6, 0.0))
 
@@ -216,42 +202,14 @@ class Loop:
                 return
 
     def _begin(self, message: LogMessage) -> None:
-        held = self._partitions.get(message.partition)
-        if held is None:
-            self._generation += 1
-            held = _Partition(self._generation, OffsetFrontier(message.offset), message.offset)
-            self._partitions[message.partition] = held
-        held.frontier.begin(message.offset)
-        self._schedule.add(Work(message, self._key_of(message), held.generation))
-
-    def _acknowledge(self, *, now: bool) -> None:
-        """Commit each partition's frontier, `now` or a few times a second; what Kafka does not take it takes next time."""
-        now_s = self._clock_s()
-        if now_s < self._acknowledge_at_s and not (now and self._kafka_answers):
-            return
-        self._acknowledge_at_s = now_s + _ACKNOWLEDGE_EVERY_S
-        for partition, held in self._partitions.items():
-            frontier = held.frontier.frontier()
-            if frontier <= held.committed:
-                continue
-            try:
-                failpoints.passing("acknowledge")
-                self._reader.done_up_to(partition, frontier)
-                failpoints.passing("acknowledged")
-            except Retryable as error:
-                self._log.info("offset %d of partition %d is not committed yet: %s", frontier, partition, error)
-                self._kafka_answers = False
-            else:
-                held.committed = frontier
-                self._kafka_answers = True
+        self._schedule.add(Work(message, self._key_of(message), self._partitions.begin(message)))
 
     def _report(self) -> None:
         now_s = self._clock_s()
         if now_s >= self._report_at_s:
             self._report_at_s = now_s + REPORT_EVERY_S
-            unfinished = sum(held.frontier.unfinished() for held in self._partitions.values())
             running = min(self._schedule.running, self._workers.count)
-            self._reporter.report(self._schedule, running, unfinished + self._reader.lag(), now_s)
+            self._reporter.report(self._schedule, running, self._partitions.unfinished() + self._reader.lag(), now_s)
 
     def _no_slot(self) -> bool:
         return self._schedule.running >= self._workers.count * _AHEAD
@@ -267,9 +225,8 @@ class Loop:
     def _revoked(self, partitions: list[int]) -> None:
         """Acknowledge what is done, then forget the partitions. Work under way may end: it may be done twice."""
         self._collect(0.0)
-        self._acknowledge(now=True)
-        for partition in partitions:
-            self._partitions.pop(partition, None)
+        self._partitions.acknowledge(now=True)
+        self._partitions.forget(partitions)
         for dropped in self._schedule.drop(lambda work: work.message.partition in partitions):
             self._reporter.forget(dropped)
 
@@ -287,7 +244,7 @@ class Loop:
             self._collect(0.0)
         finally:
             self._giving_up.set()
-            self._acknowledge(now=True)
+            self._partitions.acknowledge(now=True)
         if self._schedule.running:
             self._log.warning("%d tries were given up at the end of the grace time", self._schedule.running)
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from b2stream.errors import Retryable, Stuck
@@ -29,19 +30,22 @@ class Words:
 class Reporter:
     """Speaks for one program."""
 
-    def __init__(self, health: Health, meters: Meters, words: Words, outage_ready_s: float) -> None:
+    def __init__(
+        self, health: Health, meters: Meters, words: Words, outage_ready_s: float, clock_s: Callable[[], float]
+    ) -> None:
         self._health = health
         self._meters = meters
         self._words = words
         self._log = logging.getLogger(f"b2stream.{words.program}")
         self._said_at_s: dict[str, float] = {}
         self._away = False
+        self._clock_s = clock_s
         self._outage_ready_s = outage_ready_s
-        self._outage = Outage(words.where, time.monotonic())
+        self._outage = Outage(words.where, clock_s())
 
     def succeeded(self, work: Work) -> None:
         """A try got through."""
-        self._outage.succeeded(work.key, time.monotonic())
+        self._outage.succeeded(work.key, self._clock_s())
 
     def forget(self, work: Work) -> None:
         """The work is somebody else's now."""
@@ -54,7 +58,7 @@ class Reporter:
     def failed(self, work: Work, error: Retryable | Stuck, pause_s: float) -> None:
         """A try failed and is repeated: said at once where it is news, then once in a while."""
         self._meters.failures.labels(error.reason).inc()
-        self._outage.failed(work.key, error, time.monotonic(), is_refused=isinstance(error, Stuck))
+        self._outage.failed(work.key, error, self._clock_s(), is_refused=isinstance(error, Stuck))
         message = work.message
         facts = {
             "batch": work.key,
@@ -103,7 +107,7 @@ class Reporter:
         self._away = away
 
     def _is_news(self, what: str) -> bool:
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         if now_s - self._said_at_s.get(what, -SAY_AGAIN_S) < SAY_AGAIN_S:
             return False
         self._said_at_s[what] = now_s
