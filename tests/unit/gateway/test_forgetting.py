@@ -32,7 +32,7 @@ class Station:
         self.gateway: Gateway = self.stand.start()
         journal, real = self.gateway.journal, self.gateway.journal._clock
         journal._clock = lambda: real() + self.ahead_us
-        journal._db.execute("PRAGMA synchronous=OFF")  # no power is cut here
+        journal.file.connection.execute("PRAGMA synchronous=OFF")  # no power is cut here
         self.gateway.forget = Forgetting(journal, KEEP_DAYS, lambda: self.ahead_us / 1e6).now_and_then
 
     @property
@@ -64,7 +64,7 @@ class Station:
         self.gateway.step()
 
     def rows(self, table: str) -> int:
-        return int(self.journal._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+        return int(self.journal.file.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_I10_its_size_follows_the_names_and_not_the_contents(station: Station) -
     for month in range(12):
         station.receive(*(station.send("met.dat", toa5(3, 100 * month + number)) for number in range(5)))
         station.later(30)
-        sizes.append(int(station.journal._db.execute("PRAGMA page_count").fetchone()[0]))
+        sizes.append(int(station.journal.file.connection.execute("PRAGMA page_count").fetchone()[0]))
         assert station.rows("attempts") <= 5 * 4
     assert sizes[-1] <= sizes[5] + 2
 
@@ -110,7 +110,7 @@ def test_a_row_that_stays_is_small(station: Station) -> None:
     station.later(KEEP_DAYS + 1)
     names = "SELECT sum(pgsize) FROM dbstat WHERE name IN ('archived', 'files', 'sqlite_autoindex_archived_1')"
     try:
-        (size_bytes,) = station.journal._db.execute(names).fetchone()
+        (size_bytes,) = station.journal.file.connection.execute(names).fetchone()
     except sqlite3.OperationalError:
         pytest.skip("this SQLite has no dbstat")
     assert size_bytes / count < 800

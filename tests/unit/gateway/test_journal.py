@@ -93,7 +93,9 @@ def test_a_journal_of_the_first_form_is_brought_up_to_date_with_its_receipts(sta
         stand.write(name, name.encode())
     stand.start().step()
     made = Journal(stand.journal_path)
-    rows = made._db.execute("SELECT attempt, name, batch, state, close, tries, closed_at_us FROM attempts").fetchall()
+    rows = made.file.connection.execute(
+        "SELECT attempt, name, batch, state, close, tries, closed_at_us FROM attempts"
+    ).fetchall()
     made.close_file()
     old = stand.journal_path.with_name("old.sqlite")
     with sqlite3.connect(old) as db:
@@ -128,7 +130,7 @@ def test_a_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path
 
 def test_I1_a_full_disk_stops_the_gateway_before_it_publishes_what_it_could_not_write_down(stand: Stand) -> None:
     gateway = stand.start()
-    gateway.journal._db.execute("PRAGMA max_page_count = 16")
+    gateway.journal.file.connection.execute("PRAGMA max_page_count = 16")
     for number in range(300):
         stand.write(f"{number:03d}.bin", b"x" * (number + 1))
     with pytest.raises(JournalFailed, match="full") as failed:
@@ -144,7 +146,7 @@ def test_I1_a_full_disk_stops_the_gateway_before_it_publishes_what_it_could_not_
 def test_a_journal_that_became_read_only_is_an_error(stand: Stand) -> None:
     stand.write("met.dat", toa5(5))
     gateway = stand.start()
-    gateway.journal._db.execute("PRAGMA query_only = ON")
+    gateway.journal.file.connection.execute("PRAGMA query_only = ON")
     with pytest.raises(JournalFailed, match="readonly"):
         gateway.step()
     assert stand.log.messages == []
@@ -152,8 +154,8 @@ def test_a_journal_that_became_read_only_is_an_error(stand: Stand) -> None:
 
 def test_every_write_is_on_disk_before_the_next_step(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", STATION)
-    assert journal._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    assert journal._db.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
+    assert journal.file.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert journal.file.connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
     journal.close_file()
 
 

@@ -2,28 +2,23 @@
 
 Each step is written before its effect is relied on, so that a gateway killed at any moment goes on where it was: `cut` (blocks may
 have been published), `closing` (all blocks are acknowledged, the close is final), `closed` (the close is acknowledged), `void` (given up
-before its close; a later close supersedes it). WAL lets `receipts` and `retry` read and write beside a running gateway;
-synchronous=FULL makes a commit outlive a power cut. The file must lie on a local disk: WAL needs shared memory.
+before its close; a later close supersedes it).
 """
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from b2stream import failpoints
 from b2stream.batches.manifest import batch_of
 from b2stream.contracts.records import BatchClosed
-from b2stream.errors import ConfigurationError
 from b2stream.programs.gateway.closing import close_digest, place
 from b2stream.programs.gateway.cutting import Cut
+from b2stream.programs.gateway.journal.file import JournalFile
 from b2stream.programs.gateway.journal.forgetting import forget
-from b2stream.programs.gateway.journal.lock import JournalFailed, JournalInUse, JournalLock, translated
+from b2stream.programs.gateway.journal.lock import JournalFailed, JournalInUse, JournalLock
 from b2stream.programs.gateway.journal.rows import (
-    FROM_VERSION_1,
-    SCHEMA,
     Archived,
     Attempt,
     Content,
@@ -48,8 +43,6 @@ __all__ = [
     "now_us",
 ]
 
-VERSION = 2
-_BUSY_S = 15.0
 _ATTEMPT = """
 SELECT attempts.*, receipts.replicated_at_us, receipts.id24, receipts.pid, receipts.url, receipts.path, receipts.second_url
 FROM attempts LEFT JOIN receipts USING (batch)
@@ -70,41 +63,23 @@ class Journal:
     """Opens or makes the journal. Raises JournalFailed, ConfigurationError where it belongs to another station."""
 
     def __init__(self, path: Path, station: str | None = None, *, clock: Callable[[], int] = now_us) -> None:
-        self.path = path
+        self.file = JournalFile(path, station)
         self._clock = clock
-        with translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._use_wal()
-            self._db.execute("PRAGMA synchronous=FULL")
-        with self._written():
-            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
-                self._run(SCHEMA)
-                self._db.execute("INSERT INTO facts VALUES ('version', ?)", (str(VERSION),))
-            elif self._fact("version") == "1":
-                self._run(FROM_VERSION_1)
-            if self._fact("station") is None and station is not None:
-                self._db.execute("INSERT INTO facts VALUES ('station', ?)", (station,))
-        if self._fact("version") != str(VERSION):
-            raise ConfigurationError(f"{path} has version {self._fact('version')}, this release reads {VERSION}")
-        if station is not None and self._fact("station") != station:
-            raise ConfigurationError(f"{path} is the journal of station {self._fact('station')}, not of {station}")
 
     @property
     def station(self) -> str | None:
         """The station that this journal belongs to."""
-        return self._fact("station")
+        return self.file.fact("station")
 
     def close_file(self) -> None:
         """Close the file."""
-        self._db.close()
+        self.file.close()
 
     # What is known of a file
 
     def signatures(self) -> dict[str, Signature]:
         """By name, how each file looked when all of it was published."""
-        rows = self._read("SELECT * FROM files")
+        rows = self.file.read("SELECT * FROM files")
         return {
             row["name"]: Signature(row["size_bytes"], row["modified_ns"], row["changed_ns"], int(row["inode"]))
             for row in rows
@@ -112,12 +87,12 @@ class Journal:
 
     def unchanged(self, name: str, signature: Signature) -> None:
         """The file looks other than before, but its content is what was published last."""
-        with self._written():
-            self._note_signature(name, signature)
+        with self.file.written() as connection:
+            _note_signature(connection, name, signature)
 
     def unfinished(self) -> set[str]:
         """Names of files whose blocks are being published."""
-        return {row["name"] for row in self._read("SELECT name FROM attempts WHERE state = 'cut'")}
+        return {row["name"] for row in self.file.read("SELECT name FROM attempts WHERE state = 'cut'")}
 
     def open_attempt(self, name: str) -> Attempt | None:
         """The attempt of a file whose blocks are being published."""
@@ -147,26 +122,26 @@ class Journal:
         again = (
             "SELECT attempt, place FROM attempts WHERE batch = ? AND state IN ('closing', 'closed') AND superseded = 0"
         )
-        rows = self._read(f"{unfinished} UNION {again} ORDER BY place", (name, resent_batch))  # both are ours
+        rows = self.file.read(f"{unfinished} UNION {again} ORDER BY place", (name, resent_batch))  # both are ours
         return tuple(row["attempt"] for row in rows)
 
     # Steps of an attempt
 
     def plan(self, draft: BatchClosed, cuts: tuple[Cut, ...], tries: int = 0) -> None:
         """Before the first block: a new attempt; an unfinished one of the same file is given up."""
-        with self._written():
-            self._db.execute(
+        with self.file.written() as connection:
+            connection.execute(
                 "UPDATE attempts SET state = 'void', cuts = NULL WHERE name = ? AND state = 'cut'", (draft.name,)
             )
-            self._db.execute(
+            connection.execute(
                 "INSERT INTO attempts (attempt, name, batch, state, close, cuts, tries) VALUES (?, ?, ?, 'cut', ?, ?, ?)",
                 (draft.attempt, draft.name, batch_of(draft), close_text(draft), cuts_text(cuts), tries),
             )
 
     def give_up(self, attempt: str) -> None:
         """An unfinished attempt will not be finished: its file changed."""
-        with self._written():
-            self._db.execute(
+        with self.file.written() as connection:
+            connection.execute(
                 "UPDATE attempts SET state = 'void', cuts = NULL WHERE attempt = ? AND state = 'cut'", (attempt,)
             )
 
@@ -175,31 +150,31 @@ class Journal:
     ) -> BatchClosed:
         """All blocks are acknowledged: give the close its place in the series, and sign it. From now on this close and no other is
         published."""
-        with self._written():
-            head = self._db.execute(
+        with self.file.written() as connection:
+            head = connection.execute(
                 "SELECT number, digest FROM series WHERE series = ?", (attempt.close.series,)
             ).fetchone()
             close = sign(place(attempt.close, None if head is None else (head["number"], head["digest"])))
-            self._db.execute(
+            connection.execute(
                 "INSERT INTO series VALUES (?, ?, ?) "
                 "ON CONFLICT (series) DO UPDATE SET number = excluded.number, digest = excluded.digest",
                 (close.series, close.series_number, close_digest(close)),
             )
-            self._db.execute(
+            connection.execute(
                 "UPDATE attempts SET state = 'closing', close = ? WHERE attempt = ?",
                 (close_text(close), close.attempt),
             )
-            self._db.executemany(
+            connection.executemany(
                 "UPDATE attempts SET superseded = 1 WHERE attempt = ?", [(each,) for each in close.supersedes]
             )
-            self._db.execute("UPDATE attempts SET retry = 0 WHERE name = ?", (attempt.name,))
-            self._note_signature(attempt.name, signature)
+            connection.execute("UPDATE attempts SET retry = 0 WHERE name = ?", (attempt.name,))
+            _note_signature(connection, attempt.name, signature)
         return close
 
     def end_close(self, attempt: str, topic_id: str, offset: int) -> None:
         """The close is acknowledged."""
-        with self._written():
-            self._db.execute(
+        with self.file.written() as connection:
+            connection.execute(
                 "UPDATE attempts SET state = 'closed', topic_id = ?, close_offset = ?, closed_at_us = ?, cuts = NULL "
                 "WHERE attempt = ?",
                 (topic_id, offset, self._clock(), attempt),
@@ -213,19 +188,19 @@ class Journal:
 
     def write_receipts(self, apply: Callable[[ReceiptWriter], None]) -> None:
         """Write what was read from commits, replicas and letters, and how far that was, in one transaction."""
-        with self._written():
-            apply(ReceiptWriter(self._db, self._clock()))
+        with self.file.written() as connection:
+            apply(ReceiptWriter(connection, self._clock()))
 
     def position(self, topic: str, topic_id: str) -> int | None:
         """How far a topic was read; None where never, or where the topic is another one of the same name."""
-        for row in self._read("SELECT * FROM positions WHERE topic = ? AND topic_id = ?", (topic, topic_id)):
+        for row in self.file.read("SELECT * FROM positions WHERE topic = ? AND topic_id = ?", (topic, topic_id)):
             return int(row["next_offset"])
         return None
 
     def passed(self, attempt: str) -> None:
         """The processors are past this close and no commit event is there yet."""
-        with self._written():
-            self._db.execute(
+        with self.file.written() as connection:
+            connection.execute(
                 "UPDATE attempts SET passed_at_us = ? WHERE attempt = ? AND passed_at_us IS NULL",
                 (self._clock(), attempt),
             )
@@ -240,8 +215,8 @@ class Journal:
 
     def outcomes(self) -> dict[str, str]:
         """By name, what became of the latest content: as `Attempt.outcome`, without reading the closes."""
-        rows = self._read(_OUTCOMES + f"WHERE place IN ({_LATEST})")
-        forgotten = {row["name"]: "replicated" for row in self._read("SELECT name FROM archived")}
+        rows = self.file.read(_OUTCOMES + f"WHERE place IN ({_LATEST})")
+        forgotten = {row["name"]: "replicated" for row in self.file.read("SELECT name FROM archived")}
         return forgotten | {row["name"]: outcome_of(row) for row in rows}
 
     def batches(self) -> list[Attempt]:
@@ -251,77 +226,41 @@ class Journal:
 
     def archived(self) -> list[Archived]:
         """Files of which nothing else is known any more, by name."""
-        rows = self._read("SELECT * FROM archived WHERE name NOT IN (SELECT name FROM attempts) ORDER BY name")
+        rows = self.file.read("SELECT * FROM archived WHERE name NOT IN (SELECT name FROM attempts) ORDER BY name")
         return [archived_of(row) for row in rows]
 
     def forget(self, older_than_s: float) -> int:
         """Forget attempts that were closed so long ago and have both receipts; gives how many."""
-        with self._written():
-            return forget(self._db, self._clock() - round(older_than_s * 1e6))
+        with self.file.written() as connection:
+            return forget(connection, self._clock() - round(older_than_s * 1e6))
 
     def ask_retry(self, name: str) -> None:
         """Someone wants this file sent again."""
-        with self._written():
-            self._db.execute("UPDATE attempts SET retry = 1 WHERE name = ? AND state IN ('closing', 'closed')", (name,))
+        with self.file.written() as connection:
+            connection.execute(
+                "UPDATE attempts SET retry = 1 WHERE name = ? AND state IN ('closing', 'closed')", (name,)
+            )
 
-    # How it is written
-
-    def _use_wal(self) -> None:
-        """SQLite does not wait for other openers of a new file where it changes to WAL, whatever its timeout; so it is asked again."""
-        deadline = time.monotonic() + _BUSY_S
-        while True:
-            try:
-                self._db.execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
-
-    @contextmanager
-    def _written(self) -> Iterator[None]:
-        with translated(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                failpoints.passing("journal write")
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.rollback()
-                raise
-        failpoints.passing("journal written")
-
-    def _note_signature(self, name: str, signature: Signature) -> None:
-        self._db.execute(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET size_bytes = excluded.size_bytes, "
-            "modified_ns = excluded.modified_ns, changed_ns = excluded.changed_ns, inode = excluded.inode",
-            # An inode may be an unsigned 64-bit number, which SQLite has not: it is text.
-            (name, signature.size_bytes, signature.modified_ns, signature.changed_ns, str(signature.inode)),
-        )
+    # Reading
 
     def _archived_content(self, name: str) -> Content | None:
-        for row in self._read("SELECT * FROM archived WHERE name = ?", (name,)):
+        for row in self.file.read("SELECT * FROM archived WHERE name = ?", (name,)):
             return archived_of(row).content
         return None
 
-    def _run(self, script: str) -> None:
-        for statement in script.split(";"):  # `executescript` would commit first
-            self._db.execute(statement)
-
-    def _fact(self, name: str) -> str | None:
-        for row in self._read("SELECT value FROM facts WHERE name = ?", (name,)):
-            return str(row["value"])
-        return None
-
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        with translated(self.path):
-            return self._db.execute(query, values).fetchall()
-
     def _many(self, query: str, values: tuple[Any, ...] = ()) -> list[Attempt]:
-        return [attempt_of(row) for row in self._read(query, values)]
+        return [attempt_of(row) for row in self.file.read(query, values)]
 
     def _one(self, query: str, values: tuple[Any, ...]) -> Attempt | None:
-        for row in self._read(query + " LIMIT 1", values):
+        for row in self.file.read(query + " LIMIT 1", values):
             return attempt_of(row)
         return None
+
+
+def _note_signature(connection: sqlite3.Connection, name: str, signature: Signature) -> None:
+    connection.execute(
+        "INSERT INTO files VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET size_bytes = excluded.size_bytes, "
+        "modified_ns = excluded.modified_ns, changed_ns = excluded.changed_ns, inode = excluded.inode",
+        # An inode may be an unsigned 64-bit number, which SQLite has not: it is text.
+        (name, signature.size_bytes, signature.modified_ns, signature.changed_ns, str(signature.inode)),
+    )
