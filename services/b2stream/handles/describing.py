@@ -10,6 +10,8 @@ from b2stream.handles.records import FIO, FIXED_CONTENT, IS_FIXED, PARENT, REPLI
 
 PID = "PID"
 CHECKSUM_DATE = "eudat_dpm_checksum_date:"
+FAIL, SUCCESS = "fail", "success"
+"""How a check ended, in the words of PREMIS, as in its event."""
 
 
 class Describing:
@@ -60,6 +62,11 @@ class Describing:
         }
         return {f"{self._community}/{name}": value for name, value in told.items() if value}
 
+    def failed_check(self, present: Attributes) -> str | None:
+        """What the latest check said of an object that it found damaged, as `fixity` wrote it; None where it did not."""
+        told = next(iter(present.values.get(fixity_name(self._community), ())), "")
+        return told if told.startswith(FAIL) else None
+
 
 def checksum_dates(resources: Iterable[str], checked_at_us: int, present: Attributes) -> dict[str, str]:
     """When each replica's checksum was last checked: seconds since 1970 in eleven digits, as iRODS writes a time.
@@ -69,3 +76,16 @@ def checksum_dates(resources: Iterable[str], checked_at_us: int, present: Attrib
     told = f"{checked_at_us // 1_000_000:011d}"
     names = [CHECKSUM_DATE + resource for resource in resources]
     return {name: told for name in names if max(present.values.get(name, ("",))) < told}
+
+
+def fixity_name(community: str) -> str:
+    """The attribute that says how the latest check of an object ended, where one has failed."""
+    return f"{community.upper()}/fixity"
+
+
+def fixity(community: str, outcome: str, checked_at_us: int, present: Attributes) -> dict[str, str]:
+    """A check that failed, and when; one that succeeded is told where one before it had failed, else the checksum's date says it all."""
+    name = fixity_name(community)
+    if outcome == SUCCESS and name not in present.values:
+        return {}
+    return {name: f"{outcome} {iso_utc(checked_at_us)}"}

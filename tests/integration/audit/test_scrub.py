@@ -7,6 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from b2stream.contracts.canonical import iso_utc
 from b2stream.programs.audit.evidence.cli import evidence
 from b2stream.programs.audit.scrub.cli import run
 from tests.integration.audit.archive import RestingArchive
@@ -28,6 +29,8 @@ def test_scrub_finds_bit_rot_and_goes_on_where_it_stopped(archive: RestingArchiv
     told = [event for event in archive.object_events() if event.at_us >= began_us]
     assert len(told) == len(first) + len(rest)
     assert {(event.path, event.centre) for event in told if event.outcome == "fail"} == {(path, "fzj")}
+    *_, failed = [event for event in told if event.outcome == "fail"]
+    assert archive.attributes("second", path)["AUDITED/fixity"] == f"fail {iso_utc(failed.at_us)}"
     assert [finding.path for finding in archive.audit(recompute=False).findings] == [path], (
         "audit knows what scrub found"
     )

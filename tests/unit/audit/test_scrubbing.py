@@ -15,7 +15,7 @@ from b2stream.archive.store import ReplicaStatus
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import Retryable
+from b2stream.errors import B2streamError, Retryable, Stuck
 from b2stream.programs.audit import acknowledged
 from b2stream.programs.audit.gathering import walking
 from b2stream.programs.audit.gathering.index import Index
@@ -65,6 +65,7 @@ class Stand:
     told: Told = field(default_factory=Told)
     clock: TestClock = field(default_factory=TestClock)
     before_reading: Callable[[], None] | None = None  # what happens after the listing
+    now_s: float = 7.0
 
     def put(self, name: str, content: bytes) -> str:
         staged, path = Writer().staged_name("attempt"), f"{FOLDER}/{name}"
@@ -79,7 +80,7 @@ class Stand:
         pace, objects = Pace(bytes_per_s, self.clock), oldest_first(self.index, self.store.centre)
         if self.before_reading is not None:
             self.before_reading()
-        scrubbing = Scrub(self.store, objects, announcer, pace, "me@here", now_s=lambda: 7.0)
+        scrubbing = Scrub(self.store, objects, announcer, pace, "me@here", now_s=lambda: self.now_s)
         return list(side_by_side([scrubbing], None, threading.Event()))
 
     def commit(self, path: str, sha256: str) -> None:
@@ -178,16 +179,58 @@ def test_other_bytes_than_were_committed_are_told_at_once_and_the_next_goes_on(s
     ]
 
 
-def test_a_check_that_went_well_is_dated_at_the_centre_and_one_that_did_not_is_not(stand: Stand) -> None:
-    path = f"{FOLDER}/b"
-    committed = {"batch": "b" * 64, "path": path, "size_bytes": 100, "sha256": "0" * 64, "manifest_path": "m"}
-    stand.index.put("committed", [committed])
+def described(stand: Stand, name: str) -> dict[str, tuple[str, ...]]:
+    """The attributes of an object at the centre."""
+    return dict(stand.store.attributes(f"{FOLDER}/{name}").values)
+
+
+def test_a_check_that_went_well_is_dated_at_the_centre_and_one_that_did_not_is_named_there(stand: Stand) -> None:
+    stand.commit(f"{FOLDER}/b", "0" * 64)
     stand.scrub()
-    dates = {name: stand.store.attributes(f"{FOLDER}/{name}").values for name in ("a", "b")}
-    ((name, value),) = dates["a"].items()
+    ((name, value),) = described(stand, "a").items()
     assert name.startswith("eudat_dpm_checksum_date:")
     assert value == ("00000000007",)
-    assert dates["b"] == {}
+    assert described(stand, "b") == {"ICOS/fixity": ("fail 1970-01-01T00:00:07.000000Z",)}
+    failed = next(event for event in stand.told.events() if event.outcome == "fail")
+    assert failed.at_us == 7_000_000, "the attribute and the event tell of one instant"
+
+
+def test_an_attribute_of_a_check_is_set_and_not_piled_up_and_a_later_success_is_told_in_its_place(stand: Stand) -> None:
+    right, path = hashlib.sha256(b"b" * 100).hexdigest(), f"{FOLDER}/b"
+    stand.commit(path, "0" * 64)
+    stand.scrub()
+    stand.now_s = 8.0
+    stand.scrub()
+    assert described(stand, "b") == {"ICOS/fixity": ("fail 1970-01-01T00:00:08.000000Z",)}
+    stand.index.run("DELETE FROM committed")
+    stand.commit(path, right)
+    stand.now_s = 9.0
+    stand.scrub()
+    after = described(stand, "b")
+    assert after.pop("ICOS/fixity") == ("success 1970-01-01T00:00:09.000000Z",)
+    assert list(after.values()) == [("00000000009",)]
+
+
+def test_a_manifest_has_no_attributes_and_its_check_is_an_event_all_the_same(stand: Stand) -> None:
+    name = "a.manifest.json"
+    stand.commit(stand.put(name, b"{}"), "0" * 64)
+    assert {each.path[-1]: each.outcome for each in stand.scrub()} == dict.fromkeys("abc", "success") | {"n": "fail"}
+    assert described(stand, name) == {}
+
+
+@pytest.mark.parametrize("error", [Stuck("not allowed"), Retryable("nobody")], ids=["refused", "away"])
+def test_a_mismatch_is_told_and_counted_although_the_centre_cannot_be_told(stand: Stand, error: B2streamError) -> None:
+    stand.commit(f"{FOLDER}/c", "0" * 64)
+
+    def listed() -> None:
+        stand.store.remove(f"{FOLDER}/a")
+        stand.store.remove(f"{FOLDER}/b")
+        stand.store.fail("set_attributes", error)
+
+    stand.before_reading = listed
+    assert [each.outcome for each in stand.scrub()] == ["fail"]
+    assert [event.outcome for event in stand.told.events()] == ["fail"]
+    assert described(stand, "c") == {}
 
 
 def test_no_more_is_read_per_second_than_the_rate(stand: Stand) -> None:

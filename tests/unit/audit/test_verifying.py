@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from b2stream.archive.attributes import Attributes
+from b2stream.archive.memory import MemoryStore
 from b2stream.batches.examining import Examination
 from b2stream.batches.manifest import InLog, build_manifest, paths_of
 from b2stream.batches.signing import public_key_of, sign
@@ -18,7 +20,7 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id
 from b2stream.errors import ConfigurationError
-from b2stream.handles.describing import Describing
+from b2stream.handles.describing import FAIL, SUCCESS, Describing, fixity
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import Prefixes
 from b2stream.programs.audit.gathering.origins import signature_check
@@ -180,3 +182,20 @@ def test_verify_says_what_it_leaves_out_without_a_commit_event_and_without_a_han
     assert left_out(Verifier([]), known) == ["Handle server"]
     assert left_out(Verifier([], registered=handles), unknown) == ["log"]
     assert left_out(Verifier([], registered=handles), known) == []
+
+
+def test_verify_names_a_check_of_the_centre_that_failed_until_one_went_well() -> None:
+    store, prefixes = MemoryStore("csc"), Prefixes("21.T1")
+    store.put(COMMIT.path, b"x")
+    describing = Describing("icos", prefixes, {})
+    registered = Registered(MemoryHandles(), prefixes, describing, "csc")
+    described = describing.at_first(COMMIT)
+    store.set_attributes(COMMIT.path, described)
+    assert bad(list(registered.attributes(store, COMMIT, None))) == []
+    store.set_attributes(COMMIT.path, fixity("icos", FAIL, 7_000_000, Attributes()))
+    checks = list(registered.attributes(store, COMMIT, None))
+    assert bad(checks) == ["the centre's own latest check of it went well"]
+    assert "fail 1970-01-01T00:00:07.000000Z" in checks[-1].detail
+    assert checks[0].outcome is Outcome.GOOD, "what the events say is there all the same"
+    store.set_attributes(COMMIT.path, fixity("icos", SUCCESS, 8_000_000, store.attributes(COMMIT.path)))
+    assert bad(list(registered.attributes(store, COMMIT, None))) == []

@@ -8,7 +8,7 @@ import pytest
 from b2stream.archive.attributes import Attributes
 from b2stream.errors import ConfigurationError
 from b2stream.formats.registry import known_formats
-from b2stream.handles.describing import Describing, checksum_dates
+from b2stream.handles.describing import FAIL, SUCCESS, Describing, checksum_dates, fixity
 from b2stream.handles.kinds import Kind, read_kinds
 from b2stream.handles.records import Prefixes
 from tests.unit.handles.events import commit, replicated
@@ -126,6 +126,27 @@ def test_the_date_of_a_checksum_is_eleven_digits_per_resource_and_never_goes_bac
         assert checksum_dates(["demoResc"], at_us, Attributes({name: (earlier,)})) == {name: told}
     for kept in (told, "01709999999"):
         assert checksum_dates(["demoResc"], at_us, Attributes({name: (kept,)})) == {}
+
+
+def test_a_check_that_failed_is_told_and_a_success_only_after_one_that_failed() -> None:
+    failed = {"ICOS/fixity": "fail 1970-01-01T00:00:07.000000Z"}
+    assert fixity("icos", FAIL, 7_000_000, Attributes()) == failed
+    assert fixity("icos", SUCCESS, 8_000_000, Attributes()) == {}
+    present = Attributes({name: (value,) for name, value in failed.items()})
+    assert fixity("icos", SUCCESS, 8_000_000, present) == {"ICOS/fixity": "success 1970-01-01T00:00:08.000000Z"}
+
+
+def test_only_a_check_that_failed_is_a_failed_one() -> None:
+    ours = describing(Prefixes("21.T1"))
+    said = "fail 1970-01-01T00:00:07.000000Z"
+    assert ours.failed_check(Attributes({"ICOS/fixity": (said,)})) == said
+    others: list[dict[str, tuple[str, ...]]] = [
+        {},
+        {"ICOS/fixity": ("success 1970-01-01T00:00:07.000000Z",)},
+        {"OTHER/fixity": (said,)},
+    ]
+    for values in others:
+        assert ours.failed_check(Attributes(values)) is None
 
 
 def test_attributes_are_set_at_both_centres_and_a_repeat_sets_nothing(stand: Stand) -> None:

@@ -97,11 +97,15 @@ class Registered:
         else:
             return
         try:
-            present = store.attributes(commit.path).values
+            attributes = store.attributes(commit.path)
         except MissingObject:
             return  # said already
+        present = attributes.values
         wrong = {name: value for name, value in clean(wanted).items() if present.get(name) != (value,)}
         if not wrong:
             yield Check(store.centre, "its attributes are as the events say", Outcome.GOOD)
         for name, value in wrong.items():
             yield compared(store.centre, f"attribute {name}", ", ".join(present.get(name, ())) or "none", value)
+        if (failed := self.describing.failed_check(attributes)) is not None:
+            detail = f"its attributes say {failed}: `b2stream scrub` looks again"
+            yield Check(store.centre, "the centre's own latest check of it went well", Outcome.BAD, detail)

@@ -143,7 +143,7 @@ def run(
 
 
 def _count(checked: Checked) -> None:
-    CHECKED_OBJECTS.labels(checked.centre, "fail" if checked.trouble else "success").inc()
+    CHECKED_OBJECTS.labels(checked.centre, checked.outcome).inc()
     CHECKED_BYTES.labels(checked.centre).inc(checked.size_bytes)
     if checked.trouble:
         MISMATCHES.inc()

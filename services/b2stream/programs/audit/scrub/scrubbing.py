@@ -16,8 +16,8 @@ from b2stream.archive.store import ObjectState, ObjectStore, ReplicaStatus
 from b2stream.archive.waiting import Clock
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import Stuck
-from b2stream.handles.describing import checksum_dates
+from b2stream.errors import Retryable, Stuck
+from b2stream.handles.describing import FAIL, SUCCESS, checksum_dates, fixity
 from b2stream.programs.audit.acknowledged import WITHIN_S
 from b2stream.programs.audit.events import FIXITY_CHECK
 from b2stream.programs.audit.gathering.index import Index
@@ -47,6 +47,11 @@ class Checked:
     path: str
     size_bytes: int
     trouble: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """In the words of PREMIS."""
+        return FAIL if self.trouble else SUCCESS
 
 
 class Pace:
@@ -104,12 +109,17 @@ class Scrub:
             if state is None and each.sha256 is None:
                 continue  # no event names it, and whoever put it there took it away
             trouble = "it is not there any more" if state is None else self._trouble(each, state)
-            if not trouble and not each.path.endswith(MANIFEST_SUFFIX):
+            done = Checked(self.store.centre, each.path, state.size_bytes if state else 0, trouble)
+            sha256, checked_at_us = each.sha256 or (state.sha256 if state else None), int(self.now_s() * 1e6)
+            if trouble:
+                self._tell(done, sha256, each.batch, checked_at_us)
+                with contextlib.suppress(Stuck, Retryable):  # it was told, and must be counted
+                    self._describe(done, checked_at_us)
+            else:
                 # A centre may let us read and not describe: the event tells all the same.
                 with contextlib.suppress(Stuck):
-                    self._note_date(each.path)
-            done = Checked(self.store.centre, each.path, state.size_bytes if state else 0, trouble)
-            self._tell(done, each.sha256 or (state.sha256 if state else None), each.batch)
+                    self._describe(done, checked_at_us)
+                self._tell(done, sha256, each.batch, checked_at_us)
             yield done
 
     def _trouble(self, each: ToCheck, state: ObjectState) -> str:
@@ -127,22 +137,26 @@ class Scrub:
             return f"its bytes are as committed, and its checksum in the catalogue is {state.sha256 or 'missing'}"
         return ""
 
-    def _note_date(self, path: str) -> None:
-        """Set B2SAFE's attribute that says when each replica of a data object was last checked."""
-        present = self.store.attributes(path)
-        dates = checksum_dates(present.resources, int(self.now_s() * 1e6), present)
-        if dates:
-            self.store.set_attributes(path, dates)
+    def _describe(self, done: Checked, checked_at_us: int) -> None:
+        """Say in the attributes of a data object how the check ended: B2SAFE's has the date of a good one, our own that one failed."""
+        if done.path.endswith(MANIFEST_SUFFIX):
+            return
+        present = self.store.attributes(done.path)
+        told = fixity(self.announcer.community, done.outcome, checked_at_us, present)
+        if not done.trouble:
+            told |= checksum_dates(present.resources, checked_at_us, present)
+        if told:
+            self.store.set_attributes(done.path, told)
 
-    def _tell(self, done: Checked, sha256: str | None, batch: str | None) -> None:
+    def _tell(self, done: Checked, sha256: str | None, batch: str | None, checked_at_us: int) -> None:
         event = ObjectEvent(
             event=FIXITY_CHECK,
-            outcome="fail" if done.trouble else "success",
+            outcome=done.outcome,
             batch=batch,
             station=station_of(done.path),
             path=done.path,
             centre=done.centre,
-            at_us=int(self.now_s() * 1e6),
+            at_us=checked_at_us,
             sha256=sha256,
             size_bytes=done.size_bytes,
             detail=done.trouble or "recomputed at the centre",
