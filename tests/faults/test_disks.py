@@ -197,7 +197,8 @@ def _quota_of_one_station(case: Case, servers: Deployment) -> str:
         until(lambda: not set(others) & set(case.chain.waiting()), case.chain.describe)
         stuck = [name for name in case.chain.waiting() if name.startswith(FOREST)]
         assert len(stuck) == len(files) - len(others), case.chain.describe()
-        assert metric(case.chain.port_of(PROCESSOR), "b2stream_processor_stuck_batches") > 0, "I13: nobody says so"
+        port = case.chain.port_of(PROCESSOR)
+        until(lambda: metric(port, "b2stream_processor_stuck_batches") > 0, "I13: nobody says so")
     finally:
         zone.control({"do": "clear"})
     return f"quota of one station exhausted: {len(stuck)} of its batches waited, {len(others)} others went on"

@@ -170,6 +170,11 @@ class LinkedChain(Chain):
         ends_s = time.monotonic() + length_s
         until(lambda: time.monotonic() >= ends_s, "the end of the fault", length_s + PATIENCE_S)
 
+    def start_again(self, label: str) -> None:
+        """As Kubernetes does, where a program may end over a fault; from then on this process is the one that nobody starts again."""
+        assert not self.deployment.programs[label].running, f"{label} has not ended"
+        self._begun[label] = self.launch(label)
+
     # After a fault ----------------------------------------------------------------------------------------------------
 
     def settle(self, letters: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""What happens to bytes between the programs and Kafka: nothing is lost, doubled or changed, and nobody is restarted by hand."""
+"""What happens to bytes between the programs and Kafka: nothing is lost, doubled or changed, and nobody needs a hand."""
 
 import random
 import re
@@ -137,7 +137,7 @@ def test_I2_a_byte_flipped_anywhere_in_what_kafka_says_passes_nothing_over(
             if not chain.deployment.programs[program].running:
                 ended.append(position)  # noqa: B023
                 assert len(ended) <= len(positions), "it ends without a flipped byte"
-                chain.launch(program)
+                chain.start_again(program)
             return chain.is_drained()
 
         until(is_drained, lambda: f"byte {position}: {chain.describe()}", HEALED_S)  # noqa: B023
