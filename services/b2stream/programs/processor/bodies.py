@@ -28,6 +28,16 @@ class Conflicting(Poison):
     reason = "conflicting_blocks"
 
 
+def problem_of(attempt: Attempt, count: int) -> Poison | None:
+    """Why the attempt's blocks cannot be examined, as far as is known without reading the log again."""
+    if attempt.poison is not None:
+        return Conflicting(attempt.poison)
+    if attempt.evicted:
+        return None
+    missing = attempt.missing(count)
+    return Incomplete(missing) if missing else None
+
+
 @dataclass(frozen=True, slots=True)
 class SpooledBodies:
     """The blocks of an attempt whose bytes lie in the spool."""

@@ -4,13 +4,12 @@ Lives in one event loop; commits and the reading of dead attempts run in threads
 same code runs on Faust and on a log in memory.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 
-from b2stream.batches.assembling import Arrival, Attempt, Piece
+from b2stream.batches.assembling import Attempt
 from b2stream.batches.progress import OffsetFrontier
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.messages import LogMessage
@@ -19,7 +18,8 @@ from b2stream.contracts.schemas import LaterRelease
 from b2stream.errors import B2streamError, LostOffsets, Poison, Retryable
 from b2stream.failpoints import passing
 from b2stream.programs.processor import metrics
-from b2stream.programs.processor.bodies import Conflicting, Incomplete, OnceMore
+from b2stream.programs.processor.appending import Appending
+from b2stream.programs.processor.bodies import OnceMore, problem_of
 from b2stream.programs.processor.burial import Cause, Undertaker
 from b2stream.programs.processor.commits import Commits, Limits
 from b2stream.programs.processor.committing import ClosedBatch, Committed, Committer
@@ -32,11 +32,10 @@ from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.ownership import Ownership
 from b2stream.programs.processor.partition import Partition
 from b2stream.programs.processor.patience import Patience
+from b2stream.programs.processor.silence import Silence
 from b2stream.programs.processor.spool import Spool
 
 _log = logging.getLogger(__name__)
-
-_ABANDONED_AT_ONCE = 100
 
 Acknowledge = Callable[[int, int], Awaitable[bool]]
 """(partition, next offset): everything before it is archived or a dead letter; False where Kafka did not take it."""
@@ -61,7 +60,6 @@ class Processor:
         announced: Callable[[Committed], None] = lambda committed: None,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._outbox = outbox
         self._framing = framing
         self._limits = limits
         self._announced = announced
@@ -69,6 +67,8 @@ class Processor:
         self.partitions: dict[int, Partition] = {}
         self._ownership = Ownership()
         self._keeper = Keeper(spool, log, self.partitions, lambda: self._commits.waiting())
+        self._appending = Appending(self._keeper, clock_s)
+        self._silence = Silence(self.partitions, self._ownership, outbox, limits.silence_s, clock_s)
         self._letters = Letters(
             undertaker,
             self._ownership,
@@ -90,7 +90,6 @@ class Processor:
             crash=crash,
             clock_s=clock_s,
         )
-
         self._gate = Gate(
             origin,
             self.partitions,
@@ -139,7 +138,7 @@ class Processor:
             await self._bury_message(partition, message, address, poison)
         else:
             if isinstance(content, Block):
-                self._block(partition, message, content)
+                self._appending.take(partition, message, content)
             elif isinstance(content, BatchClosed):
                 await self._gate.take(partition, message, content)
             elif isinstance(content, BatchAbandoned):
@@ -160,28 +159,6 @@ class Processor:
                     await self._ownership.pause(partition, patience.pause_s())
         return None
 
-    def _block(self, partition: Partition, message: LogMessage, block: Block) -> None:
-        assert message.value is not None
-        value, assembler = message.value, partition.assembler
-        key = (block.station, block.attempt)
-        is_new = key not in assembler.open
-
-        def same_bytes(piece: Piece) -> bool:
-            return self._keeper.is_same(partition, assembler.open[key], piece, value)
-
-        def keep(attempt: Attempt) -> tuple[int, int]:
-            return self._keeper.keep(partition, attempt, value)
-
-        arrival = assembler.block(block.attempt, block.station, block.sequence, message.offset, same_bytes, keep)
-        partition.heard(block.station, block.attempt, self._clock_s())
-        if is_new:
-            partition.begin(message.offset, message.appended_at_us)
-        if arrival is Arrival.CONFLICT:
-            _log.warning("attempt %s of %s: %s", block.attempt, block.station, assembler.open[key].poison)
-        metrics.BLOCKS_BY_ARRIVAL[arrival].inc()
-        passing("append")
-        self._keeper.stay_within_budget()
-
     async def _close(self, partition: Partition, message: LogMessage, close: BatchClosed) -> None:
         attempt = self._end(partition, message, close.station, close.attempt)
         closed = ClosedBatch(
@@ -190,7 +167,7 @@ class Processor:
             close_offset=message.offset,
             closed_at_us=message.appended_at_us,
             bodies=self._keeper.bodies(partition, attempt, close.count),
-            problem=_problem(attempt, close.count),
+            problem=problem_of(attempt, close.count),
         )
         await self._commits.add(Work(closed, attempt, partition, message))
 
@@ -259,33 +236,8 @@ class Processor:
                     passing("acknowledged")
 
     async def abandon_silent(self, ends: Mapping[int, int]) -> None:
-        """Publish an abandonment for each attempt that was silent for T at the end of the log.
-
-        `ends` is what Kafka says of the logs' ends at this moment; nothing for a partition that it does not answer for.
-        """
-        now_s, silence_s = self._clock_s(), self._limits.silence_s
-        silent = []
-        for partition in self.partitions.values():
-            partition.note_end(ends.get(partition.number), now_s, max(silence_s / 4, 5.0))
-            silent += [(partition, *found) for found in partition.silent(silence_s, now_s)]
-        for at in range(0, len(silent), _ABANDONED_AT_ONCE):
-            await asyncio.gather(*(self._abandon(*each) for each in silent[at : at + _ABANDONED_AT_ONCE]))
-
-    async def _abandon(self, partition: Partition, station: str, name: str, last_offset: int) -> None:
-        if not self._ownership.is_current(partition):
-            return
-        attempt = partition.assembler.open.get((station, name))
-        if attempt is None or attempt.last_offset != last_offset:
-            return  # it was heard of while others were abandoned
-        partition.abandoning[station, name] = last_offset
-        _log.warning("attempt %s of %s fell silent after offset %d", name, station, last_offset)
-        try:
-            await self._outbox.abandon(
-                BatchAbandoned(station=station, attempt=name, last_offset=last_offset), partition.number
-            )
-        except B2streamError:
-            partition.abandoning.pop((station, name), None)
-            raise
+        """Publish an abandonment for each attempt that was silent for T at the end of the log; `ends` as in `Silence.look`."""
+        await self._silence.look(ends)
 
     async def look_again(self) -> None:
         """Judge closes anew that wait for their key; call it every second or so."""
@@ -341,13 +293,3 @@ class Processor:
         """Give up what is queued."""
         self._commits.cancel()
         self._letters.cancel()
-
-
-def _problem(attempt: Attempt, count: int) -> Poison | None:
-    """Why the attempt's blocks cannot be examined, as far as is known without reading the log again."""
-    if attempt.poison is not None:
-        return Conflicting(attempt.poison)
-    if attempt.evicted:
-        return None
-    missing = attempt.missing(count)
-    return Incomplete(missing) if missing else None
