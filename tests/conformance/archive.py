@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from b2stream.archive.placing import Writer
-from b2stream.archive.store import QUARANTINE, ObjectStore, Placement, ReplicaStatus
+from b2stream.archive.store import QUARANTINE_FOLDER, ObjectStore, Placement, ReplicaStatus
 from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject
 
 WRITER = Writer()
@@ -159,7 +159,7 @@ class ArchiveConformance:
         assert state.is_exactly(6, sha256(b"second"))
 
     def test_I4_what_is_set_aside_leaves_its_path_and_keeps_its_bytes(self, store: ObjectStore) -> None:
-        path, aside = f"{FOLDER}/object", f"{QUARANTINE}/{FOLDER}/object-1"
+        path, aside = f"{FOLDER}/object", f"{QUARANTINE_FOLDER}/{FOLDER}/object-1"
         assert store.set_aside(path, aside) is Placement.SOURCE_GONE
         put(store, path, b"damaged")
         assert store.set_aside(path, aside) is Placement.PLACED

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from b2stream.archive.attributes import Attributes, clean
-from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
+from b2stream.archive.store import QUARANTINE_FOLDER, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
 from b2stream.errors import BrokenInvariant, DamagedObject, MissingObject, Stuck
 from b2stream.scripted import Failure, Scripted, leave
 
@@ -172,7 +172,7 @@ class MemoryStore(Scripted):
         return placement
 
     def set_aside(self, path: str, aside: str) -> Placement:
-        if not aside.startswith(f"{QUARANTINE}/"):
+        if not aside.startswith(f"{QUARANTINE_FOLDER}/"):
             raise BrokenInvariant(f"{path} would be moved to {aside}")
         failure = self._enter("set_aside", path)
         with self._lock:

@@ -55,7 +55,7 @@ class ObjectState:
         return self.status is ReplicaStatus.GOOD and self.size_bytes == size_bytes and self.sha256 == sha256
 
 
-QUARANTINE = ".quarantine"
+QUARANTINE_FOLDER = ".quarantine"
 """Folder below the root for copies that failed their checksum: set aside, never removed."""
 
 

@@ -23,7 +23,7 @@ from b2stream.archive.irods.catalogue import Catalogue, checksum_text, equal, on
 from b2stream.archive.irods.session import Link, Links
 from b2stream.archive.irods.transfer import patience_s, write_options
 from b2stream.archive.location import DEFAULT_TIMEOUT_S, IrodsLocation
-from b2stream.archive.store import QUARANTINE, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
+from b2stream.archive.store import QUARANTINE_FOLDER, READ_BYTES, Chunk, ObjectState, Placement, ReplicaStatus
 from b2stream.errors import B2streamError, BrokenInvariant, CutShort, DamagedObject, MissingObject
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class IrodsStore:
         return self._move(f"placing {path} at {self._centre}", self._staged_path(staged_name), self._placed_path(path))
 
     def set_aside(self, path: str, aside: str) -> Placement:
-        if not aside.startswith(f"{QUARANTINE}/"):
+        if not aside.startswith(f"{QUARANTINE_FOLDER}/"):
             raise BrokenInvariant(f"{path} would be moved to {aside}")
         return self._move(f"setting {path} aside at {self._centre}", self._placed_path(path), self._placed_path(aside))
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
-from b2stream.archive.store import QUARANTINE, ObjectState, ObjectStore
+from b2stream.archive.store import QUARANTINE_FOLDER, ObjectState, ObjectStore
 from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.contracts.records import BatchClosed
@@ -37,11 +37,11 @@ def list_centre(
     is forgotten.
     """
     index.run("DELETE FROM quarantined WHERE centre = :centre", centre=store.centre)
-    folders = [folder, f"{DAYS}/{folder}", f"{QUARANTINE}/{folder}"] if folder else [""]
+    folders = [folder, f"{DAYS}/{folder}", f"{QUARANTINE_FOLDER}/{folder}"] if folder else [""]
     states = (state for each in folders for state in store.list(each))
     while page := list(islice(states, _AT_ONCE)):
         for state in page:
-            if state.path.startswith(f"{QUARANTINE}/"):
+            if state.path.startswith(f"{QUARANTINE_FOLDER}/"):
                 aside = {"centre": store.centre, "path": state.path, "modified_s": state.modified_s}
                 index.put("quarantined", [aside])
             else:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
-from b2stream.archive.store import QUARANTINE, ObjectStore
+from b2stream.archive.store import QUARANTINE_FOLDER, ObjectStore
 from b2stream.batches.identity import id24
 from b2stream.batches.paths import DEAD_FOLDER
 from b2stream.errors import Stuck
@@ -180,4 +180,4 @@ def _known_batch(index: Index, batch: str) -> Any:
 def station_of(path: str) -> str:
     """Whose object it is: the first folder of its path, below `.provenance/` and `.quarantine/` the second."""
     first, _, rest = path.partition("/")
-    return rest.partition("/")[0] if first in (DAYS, QUARANTINE) else first
+    return rest.partition("/")[0] if first in (DAYS, QUARANTINE_FOLDER) else first

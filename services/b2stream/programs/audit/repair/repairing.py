@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from b2stream.archive.placing import NewObject, Placing, Writer
-from b2stream.archive.store import QUARANTINE, ObjectStore, Placement
+from b2stream.archive.store import QUARANTINE_FOLDER, ObjectStore, Placement
 from b2stream.archive.waiting import Clock
 from b2stream.contracts.records import BatchCommitted, ObjectEvent
 from b2stream.contracts.stations import UNDESCRIBED
@@ -129,7 +129,7 @@ class Repair:
         """Move what lies at the path to quarantine; empty where nothing lies there."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now_s()))
         for number in range(100):
-            aside = f"{QUARANTINE}/{act.path}.{stamp}.{number}"
+            aside = f"{QUARANTINE_FOLDER}/{act.path}.{stamp}.{number}"
             placement = target.set_aside(act.path, aside)
             if placement is Placement.SOURCE_GONE:
                 return ""

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from b2stream.archive.store import QUARANTINE, ObjectStore
+from b2stream.archive.store import QUARANTINE_FOLDER, ObjectStore
 from b2stream.contracts.records import ObjectEvent
 from b2stream.programs.audit.events import METADATA_MODIFICATION, REPLICATION, SET_ASIDE
 from b2stream.programs.audit.gathering.log_rows import aside_of, pid_of
 
-_ASIDE = re.compile(rf"{re.escape(QUARANTINE)}/(?P<path>.+)\.(?P<stamp>\d{{8}}T\d{{6}}Z)\.\d+")
+_ASIDE = re.compile(rf"{re.escape(QUARANTINE_FOLDER)}/(?P<path>.+)\.(?P<stamp>\d{{8}}T\d{{6}}Z)\.\d+")
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -67,7 +67,7 @@ class Told:
 def untold(stores: Iterable[ObjectStore], told: Told) -> Iterator[Aside]:
     """The copies in quarantine that no event tells of. Raises Retryable."""
     for store in stores:
-        for state in store.list(QUARANTINE):
+        for state in store.list(QUARANTINE_FOLDER):
             named = _ASIDE.fullmatch(state.path)
             if named is not None and (store.centre, state.path) not in told.aside:
                 moved = datetime.strptime(named["stamp"], _STAMP).replace(tzinfo=UTC)
