@@ -28,9 +28,9 @@ from b2stream.contracts import topics
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.kafka import Producer
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.gathering.log import Log
 from b2stream.programs.audit.repair import reannounce_cli
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.sandbox.deployment import Deployment
 from b2stream.sandbox.ports import free_port
 from b2stream.settings import Settings, load

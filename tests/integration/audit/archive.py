@@ -18,12 +18,12 @@ from b2stream.contracts.records import ObjectEvent
 from b2stream.handles.opening import open_handles
 from b2stream.handles.service import HandleService
 from b2stream.kafka import Producer
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.auditing import Plan, Report
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.cli import run
 from b2stream.programs.audit.gathering.log import Log
 from b2stream.programs.audit.history import daily
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.sandbox.deployment import Deployment
 from b2stream.settings import Settings, load
 

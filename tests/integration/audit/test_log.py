@@ -11,10 +11,10 @@ from b2stream.contracts.letters import Letter, letter_headers
 from b2stream.contracts.records import DeadLetter, OffsetsAccepted
 from b2stream.kafka import Producer
 from b2stream.kafka.admin import Admin
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.gathering.log import Log
 from b2stream.programs.audit.history.daily import Archived
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.settings import Settings, load, variable
 from tests.faults.chain import PARTITIONS
 from tests.unit.audit.test_log_rows import AGAIN, CLOSE, LOST, repeat

@@ -11,10 +11,10 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.framing import Framing
 from b2stream.errors import AccessRefused, PlaceTaken, Refused, Retryable
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.events import INGESTION
 from b2stream.programs.audit.history.catching_up import Archiving
 from b2stream.programs.audit.history.daily import FOLDER, stem_of
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from tests.unit.audit.test_daily import DAY, NOON
 from tests.unit.audit.test_daily import Told as Log
 from tests.unit.audit.test_scrubbing import Told

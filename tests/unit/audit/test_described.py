@@ -13,11 +13,12 @@ from b2stream.handles.describing import Describing
 from b2stream.handles.kinds import Kind
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import Prefixes
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.repair.planning import ANNOUNCE, Act, RepairPlan
-from b2stream.programs.audit.repair.reannouncing import Announcer, reannounce
-from b2stream.programs.audit.repair.registered import Registered
+from b2stream.programs.audit.repair.reannouncing import Terms, reannounce
 from b2stream.programs.audit.repair.repairing import Repair
 from b2stream.programs.audit.verify.checks import Outcome
+from b2stream.programs.audit.verify.registered import Registered
 from b2stream.programs.audit.verify.subjects import Subject, subject_of
 from b2stream.programs.audit.verify.verifying import Verifier
 from b2stream.software import who_runs_this
@@ -34,7 +35,7 @@ BEFORE, SINCE = Described("ecosystem", 0), Described("ocean", 2)
 def announced(store: MemoryStore, described: Described) -> list[BatchCommitted]:
     told = Told()
     announcer = Announcer(told, Framing(), "icos", 3)
-    found = list(reannounce(store, announcer, prefix="21.T1", described=lambda station, series: described))
+    found = list(reannounce(store, announcer, terms=Terms("21.T1", described=lambda station, series: described)))
     assert [each.trouble for each in found] == ["", ""]
     return [BatchCommitted.from_framed(Framing().unframe(value)) for value in told.values]
 
@@ -60,7 +61,7 @@ def test_what_repair_announces_says_so_as_well(store: MemoryStore) -> None:
     path = next(state.path for state in store.list() if state.path.endswith(".json"))
     told = Told()
     announcer = Announcer(told, Framing(), "icos", 3)
-    repair = Repair({"csc": store}, announcer, StoppableClock(), described=lambda station, series: BEFORE)
+    repair = Repair({"csc": store}, announcer, StoppableClock(), Terms(described=lambda station, series: BEFORE))
     (done,) = repair.apply(RepairPlan([Act(ANNOUNCE, "csc", path)]))
     assert done.outcome == "announced"
     event = BatchCommitted.from_framed(Framing().unframe(told.values[0]))

@@ -16,9 +16,10 @@ from b2stream.contracts.canonical import canonical_json
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import BatchClosed, BatchCommitted
 from b2stream.errors import AccessRefused, Retryable
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.gathering.walking import SignatureCheck
 from b2stream.programs.audit.repair.planning import ANNOUNCE, Act, RepairPlan
-from b2stream.programs.audit.repair.reannouncing import Announced, Announcer, reannounce
+from b2stream.programs.audit.repair.reannouncing import Announced, Terms, reannounce
 from b2stream.programs.audit.repair.repairing import Repair
 from tests.unit.audit.test_scrubbing import Told
 from tests.unit.processor.stations import StationBatch, attempt_name
@@ -54,9 +55,7 @@ def announced(
             store,
             Announcer(told, Framing(), "icos", 3),
             second=second,
-            policy="p",
-            copies=one_copy,
-            check_signature=check,
+            terms=Terms(policy="p", copies=one_copy, check_signature=check),
         )
     )
     return [BatchCommitted.from_framed(Framing().unframe(value)) for value in told.values], found

@@ -10,8 +10,8 @@ from b2stream.handles.kinds import read_kinds
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import PARENT, REPLICA, Prefixes
 from b2stream.handles.service import URL, HandleValue
-from b2stream.programs.audit.repair.registered import Registered
 from b2stream.programs.audit.verify.checks import Check, Outcome
+from b2stream.programs.audit.verify.registered import Registered
 from tests.unit.batches.test_history import COMMIT
 from tests.unit.batches.test_history import REPLICA as COPIED
 

@@ -15,6 +15,7 @@ from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Retryable
 from b2stream.programs.audit.repair import cli as repair_cli
+from b2stream.programs.audit.repair import reannouncing
 from b2stream.programs.audit.repair.planning import COPY, Act, RepairPlan
 
 PATHS = [f"SE-Htm/EC/2026/05/{number}.csv" for number in range(3)]
@@ -54,7 +55,7 @@ def second(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     monkeypatch.setattr(repair_cli, "open_centres", lambda settings: [first, made])
     monkeypatch.setattr(repair_cli, "Producer", Kafka)
     monkeypatch.setattr(repair_cli, "Log", Nothing)
-    monkeypatch.setattr(repair_cli, "known_stations", lambda settings, framing: {})
+    monkeypatch.setattr(reannouncing, "known_stations", lambda settings, framing: {})
     return made
 
 

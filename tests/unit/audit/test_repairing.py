@@ -13,11 +13,12 @@ from b2stream.handles.describing import Describing
 from b2stream.handles.kinds import read_kinds
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import Prefixes
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.repair.planning import ANNOUNCE, DISCARD, REGISTER, Act, RepairPlan
-from b2stream.programs.audit.repair.reannouncing import Announcer
-from b2stream.programs.audit.repair.registered import Registered
+from b2stream.programs.audit.repair.reannouncing import Terms
 from b2stream.programs.audit.repair.repairing import Done, Registration, Repair
 from b2stream.programs.audit.repair.untold import Told
+from b2stream.programs.audit.verify.registered import Registered
 from tests.unit.audit.test_reannouncing import store as two_batches
 from tests.unit.audit.test_scrubbing import Told as Log
 from tests.unit.batches.test_history import COMMIT, REPLICA
@@ -53,7 +54,7 @@ class Stand:
             Announcer(self.log, Framing(), "icos", 3),
             StoppableClock(),
             register=register,
-            policy="icos-1",
+            terms=Terms(policy="icos-1"),
             now_s=lambda: NOW_S,
             who="me@here",
             told=lambda: Told.by(self.told()),

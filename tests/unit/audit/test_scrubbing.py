@@ -17,9 +17,9 @@ from b2stream.contracts.framing import Framing
 from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import B2streamError, Retryable, Stuck
 from b2stream.programs.audit import acknowledged
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.gathering import walking
 from b2stream.programs.audit.gathering.index import Index
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.programs.audit.scrub.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
 
 FOLDER = "SE-Htm/EC/2026/05"

@@ -11,8 +11,8 @@ from b2stream.archive.memory import MemoryStore
 from b2stream.archive.waiting import StoppableClock
 from b2stream.contracts.framing import Framing
 from b2stream.errors import Retryable
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.repair.planning import COPY, TELL, Act, RepairPlan
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.programs.audit.repair.repairing import Repair
 from b2stream.programs.audit.repair.untold import Told, untold
 from tests.unit.audit.test_scrubbing import Told as Log

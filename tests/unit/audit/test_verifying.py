@@ -24,8 +24,8 @@ from b2stream.handles.describing import FAIL, SUCCESS, Describing, fixity
 from b2stream.handles.memory import MemoryHandles
 from b2stream.handles.records import Prefixes
 from b2stream.programs.audit.gathering.origins import signature_check
-from b2stream.programs.audit.repair.registered import Registered
 from b2stream.programs.audit.verify.checks import Check, Outcome, compared, exit_code
+from b2stream.programs.audit.verify.registered import Registered
 from b2stream.programs.audit.verify.subjects import Subject
 from b2stream.programs.audit.verify.verifying import Verifier, verify_offline
 from tests.unit.batches.test_history import COMMIT

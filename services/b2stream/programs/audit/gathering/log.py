@@ -38,6 +38,7 @@ from b2stream.programs.audit.gathering.log_rows import (
     note_superseded,
     repeated_close,
 )
+from b2stream.programs.audit.gathering.readable import passing_over
 from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
 from b2stream.settings import Settings
 
@@ -74,7 +75,10 @@ class Lag:
 
 
 class Log:
-    """The topics, read to ends that were fixed at the beginning. Raises Retryable where Kafka does not answer."""
+    """The topics, read to ends that were fixed at the beginning.
+
+    Raises Retryable where Kafka does not answer, UpgradeAudit where a later release wrote an event.
+    """
 
     def __init__(
         self, settings: Settings, framing: Framing, check_signature: SignatureCheck = no_signature_check
@@ -138,7 +142,7 @@ class Log:
             (topics.MEASUREMENTS, self._measurement),
         ):
             for message in self.messages(topic):
-                with contextlib.suppress(Poison):  # the program in charge of that topic writes it a letter
+                with passing_over(message):  # the program in charge of that topic writes it a letter
                     take(index, message)
                 progress(1)
         index.keep()
@@ -151,7 +155,7 @@ class Log:
             (topics.EVENTS, self._event),
         ):
             for message in self.messages(topic):
-                with contextlib.suppress(Poison):
+                with passing_over(message):
                     take(index, message)
 
     def commits(self) -> Iterator[BatchCommitted]:
@@ -175,7 +179,7 @@ class Log:
 
     def _framed(self, topic: topics.Topic) -> Iterator[Framed]:
         for message in self.messages(topic):
-            with contextlib.suppress(Poison):
+            with passing_over(message):
                 yield self._framing.unframe(message.value)
 
     def messages(self, topic: topics.Topic) -> Iterator[LogMessage]:

@@ -11,9 +11,9 @@ from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import Clock
 from b2stream.errors import B2streamError, Stuck
 from b2stream.programs.audit.acknowledged import WITHIN_S
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.events import INGESTION
 from b2stream.programs.audit.history.daily import Archived, Events, archive, documents, stem_of
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.programs.audit.unanswered import UNANSWERED
 
 DAYS = 14

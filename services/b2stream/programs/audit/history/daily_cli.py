@@ -8,11 +8,11 @@ import click
 from b2stream.archive.waiting import StoppableClock
 from b2stream.kafka import Producer
 from b2stream.logs import configure
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.gathering.log import Log
 from b2stream.programs.audit.history.catching_up import DAYS, Archiving
 from b2stream.programs.audit.history.daily import check_day
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.registry import framing_from
 from b2stream.settings import load

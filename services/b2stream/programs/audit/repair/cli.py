@@ -4,30 +4,29 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from b2stream.archive.waiting import StoppableClock
-from b2stream.contracts.stations import Described
+from b2stream.contracts.framing import Framing
 from b2stream.errors import B2streamError, ConfigurationError, Stuck
 from b2stream.kafka import Producer
 from b2stream.logs import configure
-from b2stream.policies import policies_of
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.auditing import GRACE_S, Plan
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.cli import audited
 from b2stream.programs.audit.gathering.log import Log
-from b2stream.programs.audit.gathering.origins import known_stations, signature_check
 from b2stream.programs.audit.repair.planning import REGISTER, Act, RepairPlan, plan_repair
-from b2stream.programs.audit.repair.reannouncing import Announcer
-from b2stream.programs.audit.repair.registered import Registered
+from b2stream.programs.audit.repair.reannouncing import Terms
 from b2stream.programs.audit.repair.repairing import Done, Registration, Repair
 from b2stream.programs.audit.repair.untold import Told
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.verify.checks import EXIT_FINDING
+from b2stream.programs.audit.verify.registered import Registered
 from b2stream.programs.audit.verify.subjects import NotFound, events_of, find_subject
 from b2stream.registry import framing_from
 from b2stream.settings import Settings, load
@@ -98,63 +97,71 @@ def make_plan(settings: Settings, plan: Plan, only: set[tuple[str, str, str]] | 
 
 def apply(settings: Settings, plan: RepairPlan, show: Callable[[Done], object] = lambda done: None) -> list[Done]:
     """Do what a plan says; `show` is given each outcome as it comes. Raises Retryable, Fatal."""
-    stores = {store.centre: store for store in open_centres(settings)}
-    strange = {act.centre for act in plan.acts} - set(stores)
-    if strange:
-        raise ConfigurationError(
-            f"the plan is about centres that the settings do not know: {', '.join(sorted(strange))}"
+    framing = framing_from(settings)
+    asked = _Asked(settings, framing)
+    with contextlib.ExitStack() as closing:
+        stores = {store.centre: store for store in open_centres(settings)}
+        for store in stores.values():
+            closing.callback(store.close)
+        strange = {act.centre for act in plan.acts} - set(stores)
+        if strange:
+            names = ", ".join(sorted(strange))
+            raise ConfigurationError(f"the plan is about centres that the settings do not know: {names}")
+        producer = Producer(settings.kafka, "b2stream-repair")
+        closing.callback(producer.close)
+        repair = Repair(
+            stores,
+            Announcer(producer, framing, settings.general.community, settings.kafka.partitions),
+            StoppableClock(),
+            terms=Terms.of(settings, framing),
+            register=asked.registering([act.path for act in plan.acts if act.act == REGISTER]),
+            told=asked.told,
+            batch_of=asked.batch_of,
         )
-    producer, framing = Producer(settings.kafka, "b2stream-repair"), framing_from(settings)
-    announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
-    registered, stations = Registered.of(settings), known_stations(settings, framing)
-
-    def log_now() -> Log:
-        log = Log(settings, framing)
-        log.fix_ends()
-        return log
-
-    pids = [act.path for act in plan.acts if act.act == REGISTER]
-    behind = events_of(pids, log_now()) if pids and registered is not None else {}
-
-    def register(act: Act) -> Registration:
-        assert registered is not None
-        if act.path not in behind:
-            raise Stuck(f"no commit event stands behind {act.path}")
-        commit, replica = behind[act.path]
-        return Registration(registered.rewrite(act.path, commit, replica), commit)
-
-    def told() -> Told:
-        return Told.by(log_now().object_events())
-
-    def batch_of(path: str) -> str:
-        with contextlib.suppress(NotFound):
-            event = find_subject(path, settings, framing).event
-            return event.batch if event is not None else ""
-        return ""
-
-    repair = Repair(
-        stores,
-        announcer,
-        StoppableClock(),
-        prefix=settings.first.prefix,
-        policy=policies_of(settings).label,
-        copies=policies_of(settings).copies,
-        described=lambda station, series: Described.by(stations, station, series),
-        check_signature=signature_check(stations, accept_unsigned=settings.processor.unsigned == "accept"),
-        register=register if registered is not None else None,
-        told=told,
-        batch_of=batch_of,
-    )
-    try:
         outcomes = []
         for done in repair.apply(plan):
             outcomes.append(done)
             show(done)
         return outcomes
-    finally:
-        producer.close()
-        for store in stores.values():
-            store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a repair asks of a deployment's log and Handle server, each time as they are then. Raises Retryable."""
+
+    settings: Settings
+    framing: Framing
+
+    def told(self) -> Told:
+        """What object events tell."""
+        return Told.by(self._log().object_events())
+
+    def batch_of(self, path: str) -> str:
+        """The batch that has an object at this path; empty where the log knows none."""
+        with contextlib.suppress(NotFound):
+            event = find_subject(path, self.settings, self.framing).event
+            return event.batch if event is not None else ""
+        return ""
+
+    def registering(self, pids: list[str]) -> Callable[[Act], Registration] | None:
+        """What writes the records of these PIDs; None where the settings name no Handle server."""
+        registered = Registered.of(self.settings)
+        if registered is None:
+            return None
+        behind = events_of(pids, self._log()) if pids else {}
+
+        def register(act: Act) -> Registration:
+            if act.path not in behind:
+                raise Stuck(f"no commit event stands behind {act.path}")
+            commit, replica = behind[act.path]
+            return Registration(registered.rewrite(act.path, commit, replica), commit)
+
+        return register
+
+    def _log(self) -> Log:
+        log = Log(self.settings, self.framing)
+        log.fix_ends()
+        return log
 
 
 def _read(file: Path) -> RepairPlan:

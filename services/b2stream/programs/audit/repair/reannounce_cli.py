@@ -6,16 +6,14 @@ from collections.abc import Callable
 
 import click
 
-from b2stream.contracts.stations import Described
 from b2stream.kafka import Producer
 from b2stream.logs import configure
-from b2stream.policies import policies_of
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.gathering.log import Log
-from b2stream.programs.audit.gathering.origins import known_stations, signature_check
 from b2stream.programs.audit.progress import Counting
-from b2stream.programs.audit.repair.reannouncing import Announcer, reannounce
+from b2stream.programs.audit.repair.reannouncing import Terms, reannounce
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.verify.checks import EXIT_FINDING
 from b2stream.registry import framing_from
@@ -49,8 +47,8 @@ def command(file: str | None, station: str, everything: bool, as_json: bool) -> 
 
 def run(settings: Settings, station: str = "", everything: bool = False) -> tuple[int, dict[str, str]]:
     """Announce; how many were, and why others were not, by path. Raises Retryable, ConfigurationError."""
-    framing, policies = framing_from(settings), policies_of(settings)
-    stations = known_stations(settings, framing)
+    framing = framing_from(settings)
+    terms = Terms.of(settings, framing)
     stores = open_centres(settings)
     producer = Producer(settings.kafka, "b2stream-reannounce")
     announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
@@ -62,11 +60,7 @@ def run(settings: Settings, station: str = "", everything: bool = False) -> tupl
                 stores[0],
                 announcer,
                 second=stores[1] if len(stores) > 1 else None,
-                prefix=settings.first.prefix,
-                policy=policies.label,
-                copies=policies.copies,
-                described=lambda station, series: Described.by(stations, station, series),
-                check_signature=signature_check(stations, accept_unsigned=settings.processor.unsigned == "accept"),
+                terms=terms,
                 folder=station,
                 is_wanted=is_wanted,
             )

@@ -5,29 +5,28 @@ one: after the log was lost the first announcement decides what is right, and no
 recognise a repeat by the state that they find, so announcing what was announced before changes nothing.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
 
 from b2stream.archive.announcing import commit_event
 from b2stream.archive.placing import PlacedObject, PlacedPair
 from b2stream.archive.store import ObjectStore
 from b2stream.batches.identity import sha256_hex
-from b2stream.batches.manifest import read_manifest
+from b2stream.batches.manifest import Manifest, read_manifest
 from b2stream.batches.paths import MANIFEST_SUFFIX
-from b2stream.contracts import schemas, topics
-from b2stream.contracts.envelopes import Headers, event_headers
 from b2stream.contracts.framing import Framing
-from b2stream.contracts.partitions import partition_of
-from b2stream.contracts.records import BatchCommitted, ObjectEvent, Record
+from b2stream.contracts.records import BatchClosed, BatchCommitted
 from b2stream.contracts.stations import UNDESCRIBED, Described
 from b2stream.errors import DamagedObject, MissingObject, Stuck
+from b2stream.policies import policies_of
 from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
+from b2stream.programs.audit.announcer import Announcer
+from b2stream.programs.audit.gathering.origins import known_stations, signature_check
 from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
+from b2stream.settings import Settings
 from b2stream.software import software, who_runs_this
 
 NAME = "b2stream-reannounce"
@@ -40,46 +39,30 @@ _AT_ONCE = 256
 _THREADS = 4
 
 
-class Publisher(Protocol):
-    """The part of `b2stream.kafka.Producer` that is needed here."""
-
-    def publish(self, topic: str, partition: int, key: bytes, value: bytes, headers: Headers) -> "Future[Any]": ...
-
-
 @dataclass(frozen=True, slots=True)
-class Announcer:
-    """Publishes records where the community's programs look for them."""
+class Terms:
+    """What a commit event says that its manifest does not, and whose closes are announced, as the deployment is now.
 
-    publisher: Publisher
-    framing: Framing
-    community: str
-    partitions: int
+    `prefix` is the first centre's handle prefix, `policy` the label of the policies.
+    """
 
-    def announce(self, event: BatchCommitted) -> "Future[Any]":
-        """Publish a commit event."""
-        return self.publish(topics.COMMITS, event, event.station, event.batch, f"{event.station}/{event.series}")
+    prefix: str = ""
+    policy: str | None = None
+    copies: Copies = lambda station, series: None
+    described: Descriptions = lambda station, series: UNDESCRIBED
+    check_signature: SignatureCheck = no_signature_check
 
-    def publish(self, topic: topics.Topic, record: Record, station: str, identity: str, subject: str) -> "Future[Any]":
-        """Publish a record, keyed by its station."""
-        value = self.framing.frame(schemas.current(record.SCHEMA), record.to_body())
-        headers = event_headers(record.SCHEMA, identity, subject, source="audit")
-        partition = partition_of(station, self.partitions)
-        return self.publisher.publish(topic.full_name(self.community), partition, station.encode(), value, headers)
-
-    def tell(
-        self,
-        event: ObjectEvent,
-        identity: str = "",
-        within_s: float = WITHIN_S,
-        stopping: threading.Event | None = None,
-    ) -> None:
-        """Publish what was done to an object, and wait as `wait_for` does. An event that may come twice needs an `identity` of its own.
-
-        Raises Retryable, Poison.
-        """
-        identity = identity or f"{event.centre}/{event.path}/{event.event}/{event.at_us}"
-        published = self.publish(topics.EVENTS, event, event.station, identity, event.path)
-        wait_for(published, event.path, within_s, stopping)
+    @classmethod
+    def of(cls, settings: Settings, framing: Framing) -> "Terms":
+        """Those of a deployment. Raises Retryable where Kafka does not tell its stations, ConfigurationError."""
+        policies, stations = policies_of(settings), known_stations(settings, framing)
+        return cls(
+            prefix=settings.first.prefix,
+            policy=policies.label,
+            copies=policies.copies,
+            described=lambda station, series: Described.by(stations, station, series),
+            check_signature=signature_check(stations, accept_unsigned=settings.processor.unsigned == "accept"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +74,15 @@ class Announced:
     trouble: str = ""
 
 
+_NO_TERMS = Terms()
+
+
 def reannounce(
     store: ObjectStore,
     announcer: Announcer,
     *,
     second: ObjectStore | None = None,
-    prefix: str = "",
-    policy: str | None = None,
-    copies: Copies = lambda station, series: None,
-    described: Descriptions = lambda station, series: UNDESCRIBED,
-    check_signature: SignatureCheck = no_signature_check,
+    terms: Terms = _NO_TERMS,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
     now_s: Callable[[], float] = time.time,
@@ -116,14 +98,7 @@ def reannounce(
     with ThreadPoolExecutor(_THREADS, "manifests") as threads:
         while page := list(islice(wanted, _AT_ONCE)):
             now_us = int(now_s() * 1e6)
-            found = list(
-                threads.map(
-                    lambda path, at_us=now_us: _event(
-                        store, second, path, prefix, at_us, policy, copies, described, check_signature
-                    ),
-                    page,
-                )
-            )
+            found = list(threads.map(lambda path, at_us=now_us: _event(store, second, path, terms, at_us), page))
             events = [event for event in found if isinstance(event, BatchCommitted)]
             events.sort(key=lambda event: (event.station, event.series, event.series_number))
             waiting = [announcer.announce(event) for event in events]
@@ -134,39 +109,16 @@ def reannounce(
 
 
 def _event(
-    store: ObjectStore,
-    second: ObjectStore | None,
-    manifest_path: str,
-    prefix: str,
-    now_us: int,
-    policy: str | None,
-    copies: Copies,
-    described: Descriptions,
-    check_signature: SignatureCheck,
+    store: ObjectStore, second: ObjectStore | None, manifest_path: str, terms: Terms, now_us: int
 ) -> BatchCommitted | Announced:
     """The commit event, if manifest and data object are what they say."""
-    path = manifest_path.removesuffix(MANIFEST_SUFFIX)
     try:
-        content = b"".join(store.read(manifest_path))
-        manifest = read_manifest(content)
-        if manifest.document["data_object"]["path"] != path:
-            raise DamagedObject(f"it speaks of {manifest.document['data_object']['path']}")
+        manifest, placed = _manifest_at(store, manifest_path)
         close = manifest.close
-        if (forged := check_signature(close, manifest.log.closed_at_us)) is not None:
+        if (forged := terms.check_signature(close, manifest.log.closed_at_us)) is not None:
             return Announced(manifest_path, trouble=f"its station did not sign it: {forged}")
-        folder, _, name = path.rpartition("/")
-        states = {state.path: state for state in store.find(folder, name, name + MANIFEST_SUFFIX)}
-        pair = PlacedPair(
-            PlacedObject(path, close.raw_size_bytes, close.raw_sha256),
-            PlacedObject(manifest_path, len(content), sha256_hex(content)),
-        )
-        for placed in (pair.data_object, pair.manifest):
-            state = states.get(placed.path)
-            if state is None:
-                raise MissingObject(placed.path)
-            if not state.is_exactly(placed.size_bytes, placed.sha256):
-                raise DamagedObject(f"{placed.path} is not what its manifest says")
-        if second is not None and (trouble := _difference(store, second, pair.manifest)) is not None:
+        pair = _verified(store, close, placed)
+        if second is not None and (trouble := _difference(store, second, placed)) is not None:
             return Announced(manifest_path, manifest.batch, f"batch {manifest.batch}: {trouble}")
     except Stuck as error:
         return Announced(manifest_path, trouble=str(error))
@@ -175,14 +127,39 @@ def _event(
         manifest,
         pair,
         store,
-        prefix,
+        terms.prefix,
         now_us,
         software(NAME),
-        policy,
-        copies(*series),
+        terms.policy,
+        terms.copies(*series),
         who=who_runs_this(),
-        described=described(*series),
+        described=terms.described(*series),
     )
+
+
+def _manifest_at(store: ObjectStore, path: str) -> tuple[Manifest, PlacedObject]:
+    """A manifest that agrees with itself and with its place. Raises Stuck, Retryable."""
+    content = b"".join(store.read(path))
+    manifest = read_manifest(content)
+    data_path = manifest.document["data_object"]["path"]
+    if data_path + MANIFEST_SUFFIX != path:
+        raise DamagedObject(f"it speaks of {data_path}")
+    return manifest, PlacedObject(path, len(content), sha256_hex(content))
+
+
+def _verified(store: ObjectStore, close: BatchClosed, manifest: PlacedObject) -> PlacedPair:
+    """Both objects of a batch, if the centre's catalogue says of each what it must. Raises Stuck, Retryable."""
+    path = manifest.path.removesuffix(MANIFEST_SUFFIX)
+    folder, _, name = path.rpartition("/")
+    states = {state.path: state for state in store.find(folder, name, name + MANIFEST_SUFFIX)}
+    data_object = PlacedObject(path, close.raw_size_bytes, close.raw_sha256)
+    for placed in (data_object, manifest):
+        state = states.get(placed.path)
+        if state is None:
+            raise MissingObject(placed.path)
+        if not state.is_exactly(placed.size_bytes, placed.sha256):
+            raise DamagedObject(f"{placed.path} is not what its manifest says")
+    return PlacedPair(data_object, manifest)
 
 
 def _difference(first: ObjectStore, second: ObjectStore, manifest: PlacedObject) -> str | None:

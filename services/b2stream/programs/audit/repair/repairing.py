@@ -13,16 +13,15 @@ from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import QUARANTINE_FOLDER, ObjectStore, Placement
 from b2stream.archive.waiting import Clock
 from b2stream.contracts.records import BatchCommitted, ObjectEvent
-from b2stream.contracts.stations import UNDESCRIBED
 from b2stream.errors import DamagedObject, MissingObject, Stuck
 from b2stream.programs.audit.acknowledged import WITHIN_S
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.events import ANNOUNCEMENT, DELETION, METADATA_MODIFICATION, REPLICATION, SET_ASIDE
-from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
 from b2stream.programs.audit.judging.apart import station_of
 from b2stream.programs.audit.repair.planning import ANNOUNCE, COPY, DISCARD, REGISTER, TELL, Act, RepairPlan
-from b2stream.programs.audit.repair.reannouncing import Announcer, Copies, Descriptions, reannounce
-from b2stream.programs.audit.repair.registered import IS_RIGHT
+from b2stream.programs.audit.repair.reannouncing import Terms, reannounce
 from b2stream.programs.audit.repair.untold import Told, untold
+from b2stream.programs.audit.verify.registered import IS_RIGHT
 from b2stream.software import software, who_runs_this
 
 NAME = "b2stream-repair"
@@ -51,17 +50,13 @@ class Registration:
 
 @dataclass
 class Repair:
-    """Does what a plan says. `stores` by centre; `prefix` is the first centre's handle prefix."""
+    """Does what a plan says. `stores` by centre; under these `terms` commit events are published again."""
 
     stores: Mapping[str, ObjectStore]
     announcer: Announcer
     clock: Clock
-    prefix: str = ""
+    terms: Terms = field(default_factory=Terms)
     register: Callable[[Act], Registration] | None = None  # writes a PID record
-    policy: str | None = None
-    copies: Copies = lambda station, series: None
-    described: Descriptions = lambda station, series: UNDESCRIBED
-    check_signature: SignatureCheck = no_signature_check
     now_s: Callable[[], float] = time.time
     who: str = field(default_factory=who_runs_this)
     writer: Writer = field(default_factory=Writer)
@@ -145,11 +140,7 @@ class Repair:
             first,
             self.announcer,
             second=next((store for centre, store in self.stores.items() if centre != act.centre), None),
-            prefix=self.prefix,
-            policy=self.policy,
-            copies=self.copies,
-            described=self.described,
-            check_signature=self.check_signature,
+            terms=self.terms,
             folder=folder,
             is_wanted=lambda path: path == act.path,
             now_s=self.now_s,
@@ -195,7 +186,7 @@ class Repair:
             detail=detail,
             who=self.who,
             software=software(NAME),
-            policy=self.policy,
+            policy=self.terms.policy,
         )
         self.announcer.tell(record, within_s=self.acknowledged_within_s)
 

@@ -15,12 +15,12 @@ from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.policies import policies_of
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.gathering import walking
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.gathering.log import Log
 from b2stream.programs.audit.progress import Counting
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.programs.audit.scrub.scrubbing import Checked, Pace, Scrub, oldest_first, side_by_side
 from b2stream.programs.audit.unanswered import UNANSWERED
 from b2stream.programs.audit.verify.checks import EXIT_FINDING, EXIT_UNREACHABLE

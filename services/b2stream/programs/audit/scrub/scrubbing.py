@@ -19,10 +19,10 @@ from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import Retryable, Stuck
 from b2stream.handles.describing import FAIL, SUCCESS, checksum_dates, fixity
 from b2stream.programs.audit.acknowledged import WITHIN_S
+from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.events import FIXITY_CHECK
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.judging.apart import station_of
-from b2stream.programs.audit.repair.reannouncing import Announcer
 from b2stream.software import software
 
 NAME = "b2stream-scrub"

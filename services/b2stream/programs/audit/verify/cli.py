@@ -11,9 +11,9 @@ from b2stream.errors import ConfigurationError
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.gathering.origins import known_stations
-from b2stream.programs.audit.repair.registered import Registered
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.verify.checks import Check, exit_code
+from b2stream.programs.audit.verify.registered import Registered
 from b2stream.programs.audit.verify.subjects import Subject, find_subject
 from b2stream.programs.audit.verify.verifying import Verifier, verify_offline
 from b2stream.registry import framing_from

@@ -16,9 +16,9 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id, public_bytes
 from b2stream.errors import AccessRefused, ConfigurationError, DamagedObject, Poison, Stuck
 from b2stream.programs.audit.gathering.origins import must_be_signed
-from b2stream.programs.audit.repair.registered import Registered
 from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 from b2stream.programs.audit.verify.checks import Check, Outcome, compared
+from b2stream.programs.audit.verify.registered import Registered
 from b2stream.programs.audit.verify.subjects import Subject
 
 Progress = Callable[[int], None]
