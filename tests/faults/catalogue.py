@@ -353,6 +353,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             "test_I1_an_event_of_a_later_release_waits_for_the_gateways_upgrade_and_costs_no_receipt",
             "unit/reader/test_later_release.py::"
             "test_an_event_of_a_later_release_stops_the_reader_and_is_read_once_it_is_upgraded",
+            "unit/audit/test_later_release.py::test_an_event_of_a_later_release_ends_an_audit_with_a_sentence",
         ),
         _of(REAL, "keys rotated while the first centre is away", _QUIET + "_keys_rotated_while_the_centre_is_away"),
     ),
