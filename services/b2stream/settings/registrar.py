@@ -12,7 +12,8 @@ class Registrar(Section):
     )
     kinds_file: str = Field(
         "",
-        description="TOML with theme, data level and object specification by input format, for the processor, too; empty: b2stream's own.",
+        description="TOML with theme, data level and object specification by input format; the first two count where the station's "
+        "description does not say them. The processor reads it, too. Empty: b2stream's own.",
     )
     grace_s: float = Field(20.0, gt=0, description="After SIGTERM, time for registrations in flight, seconds.")
     outage_ready_s: float = Field(
