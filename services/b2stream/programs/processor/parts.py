@@ -20,7 +20,7 @@ from b2stream.kafka import Producer, read_range
 from b2stream.kafka.admin import TopicFacts
 from b2stream.policies import Policies, policies_of
 from b2stream.programs.processor import metrics
-from b2stream.programs.processor.bodies import OnceMore
+from b2stream.programs.processor.bodies import OnceMore, Reread
 from b2stream.programs.processor.burial import Undertaker
 from b2stream.programs.processor.commits import Limits
 from b2stream.programs.processor.committing import Committer
@@ -48,7 +48,7 @@ class Parts:
     processor: Processor
     source: FaustSource
     outbox: Outbox
-    reread: Callable[[int, int, int], Iterator[LogMessage]]
+    reread: Reread
     producer: Producer
     store: ObjectStore
     spool: Spool
@@ -82,38 +82,34 @@ def put_together(
 ) -> Parts:
     """All parts, none of them started. Raises ConfigurationError."""
     brokers, community = settings.kafka, settings.general.community
-    topic = topics.MEASUREMENTS.full_name(community)
-
-    def reread(partition: int, first: int, last: int) -> Iterator[LogMessage]:
-        name = "b2stream-processor-reread"
-        return read_range(brokers, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
-
+    reread = _rereading(settings, stopping)
+    log = OnceMore(reread, framing, settings.kafka.partitions)
     store = open_centre("first", settings.first)
-    clock, policies = StoppableClock(stopping), policies_of(settings)
+    clock, writer = StoppableClock(stopping), Writer(metrics.DEBRIS.inc)
     producer = Producer(brokers, "b2stream-processor")
     outbox = Outbox(producer, framing, community, settings.kafka.partitions)
     status = LiveStatus(settings.redis, community)
     spool = Spool(settings.processor.spool_directory, settings.processor.spool_bytes)
     committing = ThreadPoolExecutor(settings.processor.commits_in_flight, "commit")
     burying = ThreadPoolExecutor(BURIALS_AT_ONCE, "burial")
-    writer = Writer(metrics.DEBRIS.inc)
     count = settings.processor.examining_processes
     examiner = Elsewhere(framing, count) if count else Here(framing)
-    log = OnceMore(reread, framing, settings.kafka.partitions)
     stations = KnownStations.of(settings, framing, "b2stream-processor")
+    policies = policies_of(settings)
+    committer = Committer(
+        store,
+        framing,
+        examiner,
+        facts.topic_id,
+        settings.first.prefix,
+        clock,
+        writer=writer,
+        policy=policies.label,
+        copies=policies.copies,
+        descriptions=lambda: stations.descriptions,
+    )
     processor = Processor(
-        committer=Committer(
-            store,
-            framing,
-            examiner,
-            facts.topic_id,
-            settings.first.prefix,
-            clock,
-            writer=writer,
-            policy=policies.label,
-            copies=policies.copies,
-            descriptions=lambda: stations.descriptions,
-        ),
+        committer=committer,
         outbox=outbox,
         undertaker=Undertaker(outbox, log, store, clock, facts.topic_id, burying, writer),
         log=log,
@@ -128,14 +124,25 @@ def put_together(
     source = FaustSource(
         brokers=brokers,
         group=group,
-        topic=topic,
+        topic=topics.MEASUREMENTS.full_name(community),
         data_directory=str(spool.folder / "faust"),
         assigned=assigned,
         revoked=processor.revoked,
         handle=handle,
     )
-    executors = (committing, burying)
-    return Parts(processor, source, outbox, reread, producer, store, spool, status, examiner, stations, executors)
+    threads = (committing, burying)
+    return Parts(processor, source, outbox, reread, producer, store, spool, status, examiner, stations, threads)
+
+
+def _rereading(settings: Settings, stopping: threading.Event) -> Reread:
+    """Ranges of the measurements' log, read once more by a consumer without a group, until the program stops."""
+    topic = topics.MEASUREMENTS.full_name(settings.general.community)
+
+    def reread(partition: int, first: int, last: int) -> Iterator[LogMessage]:
+        name = "b2stream-processor-reread"
+        return read_range(settings.kafka, topic, partition, first, last, client_id=name, give_up=stopping.is_set)
+
+    return reread
 
 
 def _origin(settings: Settings, stations: KnownStations, policies: Policies) -> OriginRules:
