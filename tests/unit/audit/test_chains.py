@@ -77,10 +77,8 @@ def test_I2_a_count_of_superseded_attempts_excuses_no_gap_within_one_log() -> No
     for table in ("manifest", "committed"):
         index.run(f"DELETE FROM {table} WHERE number IN (2, 3)")
         index.run(f"UPDATE {table} SET topic_id = :new", new=NEW)
-    for attempt in range(5):
-        sent_again(
-            index, attempt, by_number=6
-        )  # as a gateway that was killed in mid file leaves them: they had no number
+    for attempt in range(5):  # as a gateway that was killed in mid file leaves them: they had no number
+        sent_again(index, attempt, by_number=6)
     assert gaps(index) == [f"{PATH}#2"]
     assert "numbers 2 to 3" in only(index).findings[0].detail
 

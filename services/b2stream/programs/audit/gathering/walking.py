@@ -14,9 +14,10 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.errors import CutShort, DamagedObject, Stuck
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.history.daily import FOLDER as DAYS
-from b2stream.programs.audit.judging.batches import UNREADABLE
 
 LARGEST_MANIFEST_BYTES = 64 << 20
+UNREADABLE = "unreadable: "
+"""Stands before the reason in place of a recomputed checksum, where a centre could not read what it stores."""
 _AT_ONCE = 256
 _RECOMPUTED_AT_ONCE = 32  # what a kill loses: objects may be large
 

@@ -10,13 +10,12 @@ from typing import Any
 from b2stream.batches.paths import MANIFEST_SUFFIX
 from b2stream.policies import Policies, read_policies
 from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.walking import UNREADABLE
 from b2stream.programs.audit.judging.findings import Finding, Kind
 
 DEBRIS_AGE_S = 86_400.0
 _COPIED_SINCE_S = 900.0
 """What lay at a centre so long before the commit event was not copied after it; clocks differ by less."""
-UNREADABLE = "unreadable: "
-"""Stands before the reason in place of a recomputed checksum, where a centre could not read what it stores."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ class Subject:
     """A data object: its path at every centre, and its commit event and PID where they are known.
 
     `event` is the batch's earliest commit event, which decides what is right; `newest` its last, after which attributes are set.
+    `places` are the URLs at the first centre of all batches with this content: they share one PID.
     """
 
     path: str
@@ -44,9 +45,7 @@ class Subject:
     newest: BatchCommitted | None = None
     replica: BatchReplicated | None = None
     pid: str | None = None
-    places: frozenset[str] = (
-        frozenset()
-    )  # URLs at the first centre of all batches with this content: they share one PID
+    places: frozenset[str] = frozenset()
 
     @property
     def manifest_path(self) -> str:
