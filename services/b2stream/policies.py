@@ -94,8 +94,9 @@ class Policies:
                 if name != first and second and name != second:
                     raise ConfigurationError(f"{self._of(rule)} names centre {name}; there are {first} and {second}")
             if rule.centres is not None and first not in rule.centres:
+                named = " and ".join(rule.centres)
                 raise ConfigurationError(
-                    f"{self._of(rule)} lacks {first}, the first centre, where everything is committed"
+                    f"{self._of(rule)} names {named} and lacks {first}, the first centre, where everything is committed"
                 )
 
     def _of(self, rule: Rule) -> str:

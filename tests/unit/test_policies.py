@@ -79,7 +79,7 @@ def test_rules_name_the_centres_of_the_settings(tmp_path: Path) -> None:
     [
         ({"first": "csc", "second": "sara"}, 'series = "*" names centre fzj; there are csc and sara'),
         ({"first": "kit", "second": "fzj"}, 'series = "*/camera*" names centre csc; there are kit and fzj'),
-        ({"first": "fzj", "second": "csc"}, 'series = "*/camera*" lacks fzj, the first centre'),
+        ({"first": "fzj", "second": "csc"}, 'series = "*/camera*" names csc and lacks fzj, the first centre'),
         ({"second": "fzj"}, "names centre csc; there are first and fzj"),
     ],
     ids=["another second", "another first", "not at the first", "first without a name"],

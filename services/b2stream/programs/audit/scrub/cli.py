@@ -1,5 +1,6 @@
 """`b2stream scrub`: rolling fixity check, by hand, from a timer, or for ever."""
 
+import contextlib
 import json
 import logging
 import signal
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 import click
 from prometheus_client import Counter, Gauge
 
+from b2stream.archive.store import ObjectStore
 from b2stream.archive.waiting import StoppableClock
+from b2stream.errors import B2streamError
 from b2stream.kafka import Producer
 from b2stream.logs import configure
 from b2stream.monitoring import Health, MonitoringServer
@@ -98,48 +101,60 @@ def run(
 
     `stopping` ends it after the objects at hand; it is set when the pass is over.
     """
-    framing, clock = framing_from(settings), StoppableClock(stopping)
-    stores = open_centres(settings, centre)
-    producer = Producer(settings.kafka, "b2stream-scrub")
-    announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
-    health = Health()
-    pages = (
-        MonitoringServer(settings.monitoring.host, settings.monitoring.port, health)
-        if settings.monitoring.port
-        else None
-    )
-    MISMATCHES.set(0)
-    try:
-        with Index() as index, Counting() as counting:
-            topics_log = Log(settings, framing)
-            topics_log.fix_ends()
-            topics_log.read_commits(index)
-            health.ready()
-            scrubs, unlisted = [], []
-            for store in stores:
-                try:
-                    walking.list_centre(index, store, 1, station)
-                except UNANSWERED as error:
-                    unlisted.append(error)  # the other centre is looked at all the same
-                    continue
-                index.derive()
-                pace, objects = Pace(rate_mb_s * _MB, clock), oldest_first(index, store.centre)
-                policy = policies_of(settings).label
-                scrubs.append(Scrub(store, objects, announcer, pace, who_runs_this(), policy, stopping=clock.stopping))
-            total = sum(len(scrub.objects[:limit]) for scrub in scrubs)
-            for checked in side_by_side(scrubs, limit, clock.stopping):
-                _count(checked)
-                counting.more("objects", 1, total)
-                health.beat()
-                yield checked
-            if unlisted:
-                raise unlisted[0]
-    finally:
-        producer.close()
-        if pages is not None:
-            pages.close()
+    policy, framing, clock = policies_of(settings).label, framing_from(settings), StoppableClock(stopping)
+    with contextlib.ExitStack() as closing:
+        stores = open_centres(settings, centre)
         for store in stores:
-            store.close()
+            closing.callback(store.close)
+        health = Health()
+        if settings.monitoring.port:
+            pages = MonitoringServer(settings.monitoring.host, settings.monitoring.port, health)
+            closing.callback(pages.close)
+        producer = Producer(settings.kafka, "b2stream-scrub")
+        closing.callback(producer.close)
+        announcer = Announcer(producer, framing, settings.general.community, settings.kafka.partitions)
+        MISMATCHES.set(0)
+        index, counting = closing.enter_context(Index()), closing.enter_context(Counting())
+        topics_log = Log(settings, framing)
+        topics_log.fix_ends()
+        topics_log.read_commits(index)
+        health.ready()
+        listed, unlisted = _listed(index, stores, station)
+        scrubs = [
+            Scrub(
+                store,
+                oldest_first(index, store.centre),
+                announcer,
+                Pace(rate_mb_s * _MB, clock),
+                who_runs_this(),
+                policy,
+                stopping=clock.stopping,
+            )
+            for store in listed
+        ]
+        total = sum(len(scrub.objects[:limit]) for scrub in scrubs)
+        for checked in side_by_side(scrubs, limit, clock.stopping):
+            _count(checked)
+            counting.more("objects", 1, total)
+            health.beat()
+            yield checked
+        if unlisted:
+            raise unlisted[0]
+
+
+def _listed(index: Index, stores: list[ObjectStore], station: str) -> tuple[list[ObjectStore], list[B2streamError]]:
+    """The centres whose objects are known now, and what the others said instead: those that answer are looked at all the same."""
+    listed: list[ObjectStore] = []
+    unlisted: list[B2streamError] = []
+    for store in stores:
+        try:
+            walking.list_centre(index, store, 1, station)
+        except UNANSWERED as error:
+            unlisted.append(error)
+        else:
+            listed.append(store)
+    index.derive()
+    return listed, unlisted
 
 
 def _count(checked: Checked) -> None:
