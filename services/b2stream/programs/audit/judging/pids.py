@@ -9,6 +9,7 @@ the copies. A PID is for ever, so each batch is judged by the one that its commi
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -39,39 +40,30 @@ def read_pids(
     index.run("DELETE FROM pid")
     index.run("DELETE FROM unserved")
     known = {suffix.casefold(): suffix for suffix in _contents(index)}
-    announced = index.rows(
-        "SELECT DISTINCT substr(pid, 1, instr(pid, '/') - 1) AS prefix FROM committed WHERE pid IS NOT NULL"
-    )
-    every = dict.fromkeys([*prefixes, *(row["prefix"] for row in announced)])
-    refused: dict[str, str] = {}
-
-    def row(handle: str) -> dict[str, Any] | None:
-        return _row(service, handle)
-
-    def row_of_copy(handle: str) -> dict[str, Any] | None:
-        try:
-            return _row(service, handle)
-        except Stuck as error:  # others are read all the same
-            refused.setdefault(handle.partition("/")[0], error.detail)
-            return None
-
     with ThreadPoolExecutor(_THREADS, "pids") as threads:
 
-        def take(handles: Iterator[str], read: Callable[[str], dict[str, Any] | None] = row) -> None:
+        def take(handles: Iterator[str], read: Callable[[str], dict[str, Any] | None]) -> None:
             while page := list(islice(handles, _AT_ONCE)):
                 index.put("pid", (row for row in threads.map(read, page) if row))
                 index.keep()
                 progress(len(page))
 
-        for prefix in filter(None, every):
+        for prefix in _prefixes(index, prefixes):
             try:
-                take(_as_known(handle, known) for handle in service.list(prefix))
+                take((_as_known(handle, known) for handle in service.list(prefix)), partial(_row, service))
             except AccessRefused:
                 raise
             except Stuck as error:  # a prefix of former days may be served by somebody else now
                 index.put("unserved", [{"prefix": prefix, "detail": error.detail}])
-        take(iter(_copies_elsewhere(index)), row_of_copy)
+        refused: dict[str, str] = {}
+        take(iter(_copies_elsewhere(index)), partial(_row_of_copy, service, refused))
         index.put("unserved", ({"prefix": prefix, "detail": detail} for prefix, detail in refused.items()))
+
+
+def _prefixes(index: Index, given: Iterable[str]) -> list[str]:
+    """Those given and those under which batches were announced, each once."""
+    query = "SELECT DISTINCT substr(pid, 1, instr(pid, '/') - 1) AS prefix FROM committed WHERE pid IS NOT NULL"
+    return list(dict.fromkeys(filter(None, [*given, *(row["prefix"] for row in index.rows(query))])))
 
 
 def _as_known(handle: str, known: Mapping[str, str]) -> str:
@@ -108,6 +100,15 @@ def _row(service: HandleService, handle: str) -> dict[str, Any] | None:
         return None
     told = {"checksum": checksum, "replica": record.text(REPLICA), "stated": as_text(record)}
     return {"folded": handle.casefold(), "handle": handle, **told}
+
+
+def _row_of_copy(service: HandleService, refused: dict[str, str], handle: str) -> dict[str, Any] | None:
+    """The same for a copy's PID; where its prefix is not served, why goes to `refused`, and others are read all the same."""
+    try:
+        return _row(service, handle)
+    except Stuck as error:
+        refused.setdefault(handle.partition("/")[0], error.detail)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
