@@ -1,5 +1,6 @@
 """Waiting for something to be so: looked at again and again until a deadline, never slept for."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -38,3 +39,12 @@ def until(
         if time.monotonic() > deadline:
             raise NotInTime(f"not within {timeout_s:.0f} s: {what() if callable(what) else what}{unanswered}")
         time.sleep(poll_s)
+
+
+async def until_in_loop(is_so: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
+    """As `until`, for a test in an event loop, which goes on meanwhile. Raises NotInTime."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise NotInTime(f"not within {timeout_s:.0f} s: the condition did not come true")
+        await asyncio.sleep(POLL_S)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import secrets
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from b2stream.sandbox.zone.process import EmbeddedZone
 from b2stream.settings import load
 from tests.integration.processor.alongside import Background, scenario_of
 from tests.unit.processor.stations import Sent
+from tests.waiting import until
 
 PARTITIONS = 3
 QUICK_S = 60.0
@@ -131,15 +131,16 @@ class Deployment:
         found: list[LogMessage] = []
         missing = sum(ends.values())
         consumer = Consumer(self.bootstrap, name, client_id="test", partitions=list(ends))
+
+        def is_complete() -> bool:
+            if len(found) < missing and (message := consumer.poll(0.2)) is not None:
+                found.append(message)
+            return len(found) >= missing
+
         try:
-            deadline = time.monotonic() + QUICK_S
-            while len(found) < missing and time.monotonic() < deadline:
-                message = consumer.poll(0.2)
-                if message is not None:
-                    found.append(message)
+            until(is_complete, lambda: f"{missing} messages of {name}; there are {len(found)}", QUICK_S, poll_s=0.0)
         finally:
             consumer.close()
-        assert len(found) == missing
         return found
 
     def events(self) -> list[BatchCommitted]:

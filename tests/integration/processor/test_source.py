@@ -15,16 +15,9 @@ from b2stream.contracts.messages import LogMessage
 from b2stream.programs.processor.source import FaustSource
 from tests.integration.processor.conftest import PARTITIONS, Deployment
 from tests.unit.processor.stations import Sent
+from tests.waiting import until_in_loop
 
 NO_HEADERS: Headers = []
-
-
-async def until(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Wait in the loop until it is so."""
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come to be so"
-        await asyncio.sleep(0.05)
 
 
 def send(deployment: Deployment, count: int, partition: int = 0) -> None:
@@ -89,7 +82,7 @@ def test_I8_faust_itself_commits_nothing_neither_while_it_runs_nor_when_it_stops
     async def scenario() -> None:
         send(deployment, 50)
         async with reading(deployment, tmp_path, nothing) as found:
-            await until(lambda: len(found.offsets) >= 50)
+            await until_in_loop(lambda: len(found.offsets) >= 50)
         assert found.offsets[-50:] == [(0, number) for number in range(50)]
 
     run(scenario())
@@ -102,7 +95,7 @@ def test_I8_the_group_stands_exactly_where_done_up_to_said_whatever_was_read_bey
     async def scenario() -> None:
         send(deployment, 50)
         async with reading(deployment, tmp_path, nothing) as found:
-            await until(lambda: len(found.offsets) >= 50)
+            await until_in_loop(lambda: len(found.offsets) >= 50)
             assert await found.source.done_up_to(0, 7)
             assert deployment.committed() == {0: 7}
             assert await found.source.done_up_to(0, 8)
@@ -125,7 +118,7 @@ def test_I8_an_exception_while_a_message_is_handled_acknowledges_nothing(
                 raise ValueError("nobody foresaw this")
 
         async with reading(deployment, tmp_path, handle):
-            await until(lambda: seen >= 4)
+            await until_in_loop(lambda: seen >= 4)
             await asyncio.sleep(1.0)  # time for a commit that must not come
 
     run(scenario())
@@ -138,9 +131,11 @@ def test_an_offset_of_a_partition_that_is_not_ours_is_refused_and_crashes_nothin
     async def scenario() -> None:
         send(deployment, 10)
         async with reading(deployment, tmp_path / "one", nothing) as one:
-            await until(lambda: len(one.offsets) >= 10)
+            await until_in_loop(lambda: len(one.offsets) >= 10)
             async with reading(deployment, tmp_path / "two", nothing) as two:
-                await until(lambda: bool(two.assignments and two.assignments[-1] and one.assignments[-1] != {0, 1, 2}))
+                await until_in_loop(
+                    lambda: bool(two.assignments and two.assignments[-1] and one.assignments[-1] != {0, 1, 2})
+                )
                 theirs = next(iter(two.assignments[-1]))
                 assert not await one.source.done_up_to(theirs, 5)
                 ours = next(iter(one.assignments[-1]))
@@ -169,7 +164,7 @@ def test_a_stop_does_not_wait_for_a_message_that_is_never_done(deployment: Deplo
 
         started = 0.0
         async with reading(deployment, tmp_path, handle) as found:
-            await until(lambda: len(found.offsets) == 1)
+            await until_in_loop(lambda: len(found.offsets) == 1)
             started = time.monotonic()
         assert time.monotonic() - started < 10.0
 
@@ -180,7 +175,7 @@ def test_a_paused_source_hands_over_nothing_and_can_still_acknowledge(deployment
     async def scenario() -> None:
         send(deployment, 5)
         async with reading(deployment, tmp_path, nothing) as found:
-            await until(lambda: len(found.offsets) >= 5)
+            await until_in_loop(lambda: len(found.offsets) >= 5)
             found.source.pause()
             before = len(found.offsets)
             send(deployment, 20)
@@ -194,7 +189,7 @@ def test_a_paused_source_hands_over_nothing_and_can_still_acknowledge(deployment
 def test_a_crash_of_faust_is_seen(deployment: Deployment, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with reading(deployment, tmp_path, nothing) as found:
-            await until(lambda: bool(found.assignments))
+            await until_in_loop(lambda: bool(found.assignments))
             assert found.source.crashed() is None
             await found.source.app.consumer.crash(RuntimeError("the consumer is gone"))
             assert found.source.crashed() is not None
@@ -211,11 +206,11 @@ def test_I13_a_task_of_aiokafka_that_ends_is_seen_although_faust_goes_on(
 
     async def scenario() -> None:
         async with reading(deployment, tmp_path, nothing) as found:
-            await until(lambda: bool(found.assignments))
+            await until_in_loop(lambda: bool(found.assignments))
             consumer = found.source.app.consumer._thread
             monkeypatch.setattr(AIOKafkaClient, "_metadata_update", fails)
             consumer.thread_loop.call_soon_threadsafe(consumer._consumer._client.force_metadata_update)
-            await until(lambda: found.source.crashed() is not None)
+            await until_in_loop(lambda: found.source.crashed() is not None)
             assert "nobody foresaw this" in str(found.source.crashed())
             assert found.source.app.crash_reason is None
 

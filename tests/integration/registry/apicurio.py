@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import IO
 from b2stream.sandbox.jars import cache_folder, jgo_context
 from b2stream.sandbox.kafka.broker import java_program
 from b2stream.sandbox.ports import free_port
+from tests.waiting import until
 
 VERSION = "3.0.9"
 SHA256 = "2b28181501a20cbf6efcd77f9b7153908fc01f3d3a7c32024c0bd9e1b04c8a43"
@@ -76,26 +76,29 @@ class Apicurio:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("B2STREAM_")}
         if self._kafka is not None:
             environment |= kafka_storage(self._kafka)
-        self._process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             [java_program(), *options, "-jar", RUNNER],
             cwd=installed(),
             stdout=self._log,
             stderr=subprocess.STDOUT,
             env=environment,
         )
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            try:
-                urllib.request.urlopen(f"{self.url}/subjects", timeout=2).close()
-            except OSError:
-                time.sleep(0.2)  # between two questions; the answer is the condition
-            else:
-                return
+        until(lambda: self._answers() or process.poll() is not None, self._last_words, START_S, poll_s=0.2)
+        if process.poll() is not None:
+            raise AssertionError(self._last_words())
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.url}/subjects", timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    def _last_words(self) -> str:
+        """Why it did not start: it is ended, and the end of its log is shown."""
         self.kill()
         end = (self._directory / "registry.log").read_text(errors="replace")[-2_000:]
-        raise AssertionError(f"the registry did not start:\n{end}")
+        return f"the registry did not start:\n{end}"
 
     def kill(self) -> None:
         """End it at once."""

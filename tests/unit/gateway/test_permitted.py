@@ -1,9 +1,9 @@
 """What its station's description does not allow is said by the gateway before it is sent, and by `inspect` without any server."""
 
+import itertools
 import json
 import logging
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from b2stream.errors import Retryable
 from b2stream.programs.gateway.inspect import inspect
 from b2stream.programs.gateway.permitted import BEFORE_SAYING_NO_S, LOOK_AGAIN_S, Permitted
 from tests.unit.gateway.stands import STATION, Clock, Stand, judge, toa5
+from tests.waiting import PATIENCE_S, until
 
 SERIES = "Met_1234"
-PATIENCE_S = 60.0
 OURS, OTHER = StationSeries(SERIES, 0), StationSeries("EC_L99_F01", 0)
 
 
@@ -132,12 +132,15 @@ def test_no_file_waits_for_a_kafka_that_does_not_tell_and_what_it_tells_later_co
         assert not told, "still being read, and only once"
     finally:
         tells.set()
-    deadline, rows = time.monotonic() + PATIENCE_S, 3
-    while not warnings(caplog):
-        assert time.monotonic() < deadline
-        rows += 1
-        stand.write("met.dat", toa5(rows))
+
+    more_rows = itertools.count(4)
+
+    def next_file_warns() -> bool:
+        stand.write("met.dat", toa5(next(more_rows)))
         gateway.step()
+        return bool(warnings(caplog))
+
+    until(next_file_warns)
     assert told == [True]
     assert topic.reads == 1
 
