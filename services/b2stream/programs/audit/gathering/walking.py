@@ -15,7 +15,8 @@ from b2stream.errors import CutShort, DamagedObject, Stuck
 from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.history.daily import FOLDER as DAYS
 
-LARGEST_MANIFEST_BYTES = 64 << 20
+LARGEST_DOCUMENT_BYTES = 64 << 20
+"""No manifest and no day's provenance is as large: what is, somebody else put there, and it may be larger than memory (I10)."""
 UNREADABLE = "unreadable: "
 """Stands before the reason in place of a recomputed checksum, where a centre could not read what it stores."""
 _AT_ONCE = 256
@@ -118,7 +119,7 @@ def _manifest_row(
     found: list[dict[str, Any]] = []
     for store in stores:
         try:
-            content = whole(store, path)
+            content = read_document(store, path)
         except Stuck as error:
             found.append({"path": path, "trouble": f"{store.centre}: {error.detail}"})
             continue
@@ -156,13 +157,13 @@ def _facts(manifest: Manifest, path: str, check_signature: SignatureCheck) -> di
     }
 
 
-def whole(store: ObjectStore, path: str) -> bytes:
-    """The bytes of a small object. Raises Stuck, Retryable."""
+def read_document(store: ObjectStore, path: str) -> bytes:
+    """The bytes of a manifest, or of a day's provenance. Raises Stuck, also where it is too large to be one, Retryable."""
     content = bytearray()
     for piece in store.read(path):
         content += piece
-        if len(content) > LARGEST_MANIFEST_BYTES:
-            raise DamagedObject(f"{path} is larger than any manifest")
+        if len(content) > LARGEST_DOCUMENT_BYTES:
+            raise DamagedObject(f"{path} has more than {LARGEST_DOCUMENT_BYTES} bytes: it is no document of b2stream")
     return bytes(content)
 
 

@@ -15,6 +15,7 @@ from b2stream.errors import Stuck
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.gathering.log import Log
+from b2stream.programs.audit.gathering.walking import read_document
 from b2stream.programs.audit.history.drawing import as_lines, as_svg
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.verify.subjects import NotFound, Subject, find_subject
@@ -67,7 +68,7 @@ def _first_readable(stores: list[ObjectStore], subject: Subject) -> Manifest:
     troubles = []
     for store in stores:
         try:
-            return read_manifest(b"".join(store.read(subject.manifest_path)))
+            return read_manifest(read_document(store, subject.manifest_path))
         except Stuck as error:
             troubles.append(f"{store.centre}: {error.detail}")
     raise NotFound("; ".join(troubles))

@@ -20,7 +20,7 @@ from b2stream.batches.identity import id24
 from b2stream.batches.paths import DEAD_FOLDER
 from b2stream.errors import Stuck
 from b2stream.programs.audit.gathering.index import Index
-from b2stream.programs.audit.gathering.walking import Progress, note_recomputed, whole
+from b2stream.programs.audit.gathering.walking import Progress, note_recomputed, read_document
 from b2stream.programs.audit.history.daily import FOLDER as DAYS
 from b2stream.programs.audit.history.daily import SETTLED_AFTER
 from b2stream.programs.audit.judging.batches import Scope, damage_of
@@ -167,7 +167,7 @@ def read_days(index: Index, stores: list[ObjectStore], progress: Progress = lamb
 def _first_readable(stores: list[ObjectStore], path: str) -> tuple[str, bytes] | None:
     for store in stores:
         with contextlib.suppress(Stuck):
-            return store.centre, whole(store, path)
+            return store.centre, read_document(store, path)
     return None
 
 

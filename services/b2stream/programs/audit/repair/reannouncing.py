@@ -25,7 +25,7 @@ from b2stream.policies import policies_of
 from b2stream.programs.audit.acknowledged import WITHIN_S, wait_for
 from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.gathering.origins import known_stations, signature_check
-from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check
+from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signature_check, read_document
 from b2stream.settings import Settings
 from b2stream.software import software, who_runs_this
 
@@ -139,7 +139,7 @@ def _event(
 
 def _manifest_at(store: ObjectStore, path: str) -> tuple[Manifest, PlacedObject]:
     """A manifest that agrees with itself and with its place. Raises Stuck, Retryable."""
-    content = b"".join(store.read(path))
+    content = read_document(store, path)
     manifest = read_manifest(content)
     data_path = manifest.document["data_object"]["path"]
     if data_path + MANIFEST_SUFFIX != path:

@@ -16,6 +16,7 @@ from b2stream.contracts.records import BatchClosed
 from b2stream.contracts.stations import StationDescription, StationKey, key_id, public_bytes
 from b2stream.errors import AccessRefused, ConfigurationError, DamagedObject, Poison, Stuck
 from b2stream.programs.audit.gathering.origins import must_be_signed
+from b2stream.programs.audit.gathering.walking import read_document
 from b2stream.programs.audit.unanswered import UNANSWERED, unanswered
 from b2stream.programs.audit.verify.checks import Check, Outcome, compared
 from b2stream.programs.audit.verify.registered import Registered
@@ -101,7 +102,7 @@ class Verifier:
     def _manifest(self, store: ObjectStore, subject: Subject) -> tuple[bytes | None, Check]:
         about = "the manifest is there and whole"
         try:
-            content = b"".join(store.read(subject.manifest_path))
+            content = read_document(store, subject.manifest_path)
         except AccessRefused:
             raise
         except Stuck as error:
