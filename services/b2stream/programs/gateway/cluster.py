@@ -9,6 +9,7 @@ from b2stream.contracts.partitions import partition_of
 from b2stream.kafka import Brokers, Consumer
 from b2stream.kafka.admin import Admin
 from b2stream.kafka.agreement import agreed_topic
+from b2stream.kafka.errors import known_topic
 from b2stream.programs.gateway.receipts import TOPICS
 from b2stream.settings import Settings
 
@@ -27,7 +28,11 @@ class LogFacts:
 
 
 class Cluster:
-    """The cluster as one station's gateway sees it. Every call raises Retryable where nobody answers."""
+    """The cluster as one station's gateway sees it. Every call raises Retryable where nobody answers.
+
+    `check` is asked before the gateway begins; from then on its topics are known to be there, and a broker that does not know one for a
+    moment, as after a restart, is Retryable, too.
+    """
 
     def __init__(
         self, settings: Settings, admin: Callable[[Brokers], Admin] = lambda servers: Admin(servers, CLIENT_ID)
@@ -47,7 +52,8 @@ class Cluster:
 
     def topic_id(self, name: str) -> str:
         """Kafka's id of a topic: another one of the same name has another id."""
-        return self._admin.topic(name).topic_id
+        with known_topic():
+            return self._admin.topic(name).topic_id
 
     def measurements_id(self) -> str:
         """Id of the measurements topic, asked now and then. An old one for a close is no harm: it is sent once more then."""
@@ -58,10 +64,11 @@ class Cluster:
     def facts(self) -> LogFacts:
         """What became of the log. Raises ConfigurationError where the topic is not as agreed by now."""
         count = self._settings.kafka.partitions
-        found = agreed_topic(self._admin, self.topic, count)
-        held = self._admin.ranges(self.topic, count)[self.partition]
-        group = f"{self._settings.processor.group}-{found.topic_id}"
-        processed_to = self._admin.committed(group, self.topic, count).get(self.partition)
+        with known_topic():
+            found = agreed_topic(self._admin, self.topic, count)
+            held = self._admin.ranges(self.topic, count)[self.partition]
+            group = f"{self._settings.processor.group}-{found.topic_id}"
+            processed_to = self._admin.committed(group, self.topic, count).get(self.partition)
         return LogFacts(found.topic_id, held.start, held.end, processed_to)
 
     def consumer(self, topic: str, offset: int | None) -> Consumer:
