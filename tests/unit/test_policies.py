@@ -1,12 +1,19 @@
 """Policies: which series is taken, where it lies, how often it is checked, and how a file that cannot work is refused."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from b2stream.contracts.framing import Framing
 from b2stream.errors import ConfigurationError
 from b2stream.policies import OWN_FILE, Policies, Rule, policies_of, read_policies
+from b2stream.programs.audit.auditing import Auditor, Plan
+from b2stream.programs.audit.gathering.index import Index
+from b2stream.programs.audit.gathering.log import Log
+from b2stream.programs.processor.program import Program
+from b2stream.programs.replicator.cli import run as replicate
 from b2stream.settings import Settings, load
 
 TWO_RULES = """
@@ -132,3 +139,21 @@ def test_a_file_that_cannot_work_is_refused_and_names_the_field(tmp_path: Path, 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml"):
         read_policies(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("program", ["processor", "replicator", "audit"])
+def test_a_program_that_cannot_obey_its_policies_ends_before_it_asks_anybody(tmp_path: Path, program: str) -> None:
+    text = 'id = "x"\n[[rules]]\nseries = "*"\ncentres = ["csc", "elsewhere"]\n'
+    given = settings(tmp_path, text, first="csc", second="fzj")
+    first, second = (
+        given.first.model_copy(update={"url": "memory:"}),
+        given.second.model_copy(update={"url": "memory:b"}),
+    )
+    given = given.model_copy(update={"first": first, "second": second})
+    starts: dict[str, Callable[[], object]] = {
+        "processor": lambda: Program(given, Framing()),
+        "replicator": lambda: replicate(given),
+        "audit": lambda: Auditor(given, [], Log(given, Framing()), Index(), Plan()),
+    }
+    with pytest.raises(ConfigurationError, match="names centre elsewhere"):
+        starts[program]()

@@ -75,7 +75,10 @@ class Report:
 
 
 class Auditor:
-    """Audits the archive at one or two centres; `stores` are the first centre's and, where there is one, the second's."""
+    """Audits the archive at one or two centres; `stores` are the first centre's and, where there is one, the second's.
+
+    Raises ConfigurationError for policies that cannot be obeyed.
+    """
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Auditor:
         tell: Tell = lambda *_: None,
     ) -> None:
         self._settings = settings
+        self._policies = policies_of(settings)
         self._stores = stores
         self._log = log
         self._index = index
@@ -195,7 +199,7 @@ class Auditor:
             second if second in opened else None,
             self._plan.now_s(),
             self._plan.grace_s,
-            policies_of(self._settings),
+            self._policies,
             sees_first=first in opened,
         )
         found = judge(self._index, scope) + list(judge_apart(self._index, scope))

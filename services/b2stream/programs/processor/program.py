@@ -18,6 +18,7 @@ from b2stream.kafka import agreement
 from b2stream.kafka.admin import Admin, TopicFacts
 from b2stream.kafka.errors import known_topic
 from b2stream.monitoring import Health, MonitoringServer
+from b2stream.policies import policies_of
 from b2stream.programs.processor import offsets
 from b2stream.programs.processor.asking import Asking
 from b2stream.programs.processor.joining import Joining
@@ -38,6 +39,7 @@ class Program:
     def __init__(self, settings: Settings, framing: Framing) -> None:
         if not settings.first.url:
             raise ConfigurationError("first.url is not set: the processor needs the first centre")
+        policies_of(settings)  # what cannot be obeyed stops it at once, whether Kafka answers or not
         self._settings = settings
         self._framing = framing
         self._stop = asyncio.Event()

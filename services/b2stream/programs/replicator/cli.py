@@ -10,7 +10,7 @@ from b2stream.kafka import Consumer, Producer
 from b2stream.kafka.admin import Admin
 from b2stream.kafka.agreement import agreed_topic
 from b2stream.logs import configure
-from b2stream.policies import policies_of
+from b2stream.policies import Policies, policies_of
 from b2stream.programs.replicator.events import Events
 from b2stream.programs.replicator.replicator import Replicator
 from b2stream.registry import framing_from
@@ -36,13 +36,14 @@ def replicator(file: str | None) -> None:
 def run(settings: Settings) -> None:
     """Run a replicator in this thread, the main one, until a signal stops it. Raises Fatal."""
     first, second = _stores(settings)
+    policies = policies_of(settings)
     with serving(settings, _CLIENT, (first, second)) as standing:
         topic_id = standing.until_kafka_answers(lambda admin: _check_topics(settings, admin))
         if topic_id is not None:
-            _replicate(standing, topic_id, first, second)
+            _replicate(standing, topic_id, first, second, policies)
 
 
-def _replicate(standing: Serving, topic_id: str, first: ObjectStore, second: ObjectStore) -> None:
+def _replicate(standing: Serving, topic_id: str, first: ObjectStore, second: ObjectStore, policies: Policies) -> None:
     settings = standing.settings
     events = Events(settings.general.community, settings.kafka.partitions, topic_id, framing_from(settings))
     consumer = Consumer(
@@ -58,7 +59,7 @@ def _replicate(standing: Serving, topic_id: str, first: ObjectStore, second: Obj
         events,
         first,
         second,
-        policies=policies_of(settings),
+        policies=policies,
         copies_in_flight=settings.replicator.copies_in_flight,
         grace_s=settings.replicator.grace_s,
         outage_ready_s=settings.replicator.outage_ready_s,
