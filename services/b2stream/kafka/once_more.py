@@ -46,19 +46,7 @@ def read_range(
                 continue
             error = message.error()
             if error is not None:
-                if error.code() == KafkaError._BAD_MSG:
-                    read_again(consumer, {partition: expected}, error)
-                    continue
-                if error.code() == KafkaError._AUTO_OFFSET_RESET:
-                    there = _there(consumer, topic, partition)
-                    if not there.start <= expected <= there.end:
-                        raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
-                    read_again(consumer, {partition: expected}, error)
-                    continue
-                ours = of_known_topic(translated(error))
-                if not isinstance(ours, Retryable):
-                    raise ours
-                _log.warning("reading %s[%d] from %d: %s", topic, partition, expected, ours)
+                _overcome(error, consumer, topic, partition, expected)
                 continue
             read = log_message(message)
             if read.offset > last:
@@ -67,6 +55,21 @@ def read_range(
             yield read
     finally:
         consumer.close()
+
+
+def _overcome(error: KafkaError, consumer: Consumer, topic: str, partition: int, expected: int) -> None:
+    """Go on at `expected` after an error. Raises LostOffsets where the log does not hold it any more, and what else is no passing one."""
+    if error.code() not in (KafkaError._BAD_MSG, KafkaError._AUTO_OFFSET_RESET):
+        ours = of_known_topic(translated(error))
+        if not isinstance(ours, Retryable):
+            raise ours
+        _log.warning("reading %s[%d] from %d: %s", topic, partition, expected, ours)
+        return
+    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+        there = _there(consumer, topic, partition)
+        if not there.start <= expected <= there.end:
+            raise LostOffsets(f"{topic}[{partition}] does not hold {expected}")
+    read_again(consumer, {partition: expected}, error)
 
 
 def _there(consumer: Consumer, topic: str, partition: int) -> LogRange:
