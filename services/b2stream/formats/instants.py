@@ -80,15 +80,11 @@ def remarks(offsets_s: NDArray[np.float64]) -> dict[str, str]:
 
 
 def _one(text: str, line: int) -> int:
-    day_later = text[11:] in ("24:00", "24:00:00") and DAY_US
+    """One instant in microseconds since 1970; the hour 24 is the next midnight."""
+    is_next_midnight = text[11:] in ("24:00", "24:00:00")
+    written = f"{text[:11]}00{text[13:]}" if is_next_midnight else text
     try:
-        return (
-            int(
-                np.datetime64(text.replace(" 24:", " 00:").replace("T24:", "T00:") if day_later else text, "us").astype(
-                    np.int64
-                )
-            )
-            + day_later
-        )
+        instant_us = int(np.datetime64(written, "us").astype(np.int64))
     except ValueError as error:
         raise NotReadable("malformed_row", f"line {line}: {text!r} is no date and time") from error
+    return instant_us + DAY_US if is_next_midnight else instant_us
