@@ -182,15 +182,6 @@ def _fields_after_name(stat: Path) -> list[str]:
         return []
 
 
-def leave_in_order_when_asked() -> None:
-    """Turn SIGTERM and SIGHUP into an ordinary exit of this process, so that its children are stopped in order.
-
-    For a command's main thread. Without it the children are killed with this process, and only on Linux.
-    """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
-
-
 def start_time(pid: int) -> str:
     """When this process started, as the operating system writes it; empty if it is gone or only waits to be reaped."""
     if HAS_PROC:

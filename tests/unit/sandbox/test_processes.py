@@ -197,7 +197,9 @@ def test_ctrl_c_reaches_the_parent_alone(tmp_path: Path) -> None:
 
 @linux_only
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_parent_that_is_asked_to_leave_stops_its_children_in_order(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_parent_that_exits_when_it_is_asked_to_stops_its_children_in_order(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     parent, child = parent_with_child(tmp_path, survives=False)
     parent.send_signal(number)
     assert parent.wait(PATIENCE_S) == 128 + number
@@ -209,7 +211,8 @@ def parent_with_child(folder: Path, *, survives: bool) -> tuple["subprocess.Pope
     """A process that starts a child through this module, tells its pid, and waits until its standard input closes."""
     child = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit('asked to stop')); " + SLEEPER
     code = (
-        "import pathlib, sys; from b2stream.sandbox import processes; processes.leave_in_order_when_asked(); "
+        "import pathlib, signal, sys; from b2stream.sandbox import processes; "
+        "[signal.signal(asked, lambda number, _: sys.exit(128 + number)) for asked in (signal.SIGTERM, signal.SIGHUP)]; "
         f"p = processes.start('child', [sys.executable, '-c', {child!r}], pathlib.Path('child.log'), survives={survives}); "
         "print(p.pid, flush=True); sys.stdin.read()"
     )
