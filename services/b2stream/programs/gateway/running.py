@@ -110,20 +110,11 @@ def opened(
         cluster = Cluster(settings)
         _until_answered(settings.kafka, lambda: cluster.check(with_receipts=with_receipts), stop, health)
         framing = framing_from(settings)
-        publisher = Publisher(
-            lambda: Producer(settings.kafka, CLIENT_ID),
-            cluster.topic,
-            settings.gateway.station,
-            settings.kafka.partitions,
-            stop=stop,
-            framing=framing,
-            waiting=_reporter(health),
-        )
+        publisher = _publisher(settings, cluster, framing, stop, health)
         cleanup.callback(publisher.close)
         receipts = None
         if with_receipts:
-            community = settings.general.community
-            station = settings.gateway.station
+            station, community = settings.gateway.station, settings.general.community
             receipts = Receipts(journal, station, community, cluster.topic_id, cluster.consumer, framing)
             cleanup.callback(receipts.close)
         permitted = _permitted(settings, framing) if with_receipts else None
@@ -146,6 +137,21 @@ def opened(
         )
         health.ready()
         yield gateway, health
+
+
+def _publisher(
+    settings: Settings, cluster: Cluster, framing: Framing, stop: threading.Event, health: Health
+) -> Publisher:
+    """Into the station's partition of the measurements."""
+    return Publisher(
+        lambda: Producer(settings.kafka, CLIENT_ID),
+        cluster.topic,
+        settings.gateway.station,
+        settings.kafka.partitions,
+        stop=stop,
+        framing=framing,
+        waiting=_reporter(health),
+    )
 
 
 def _permitted(settings: Settings, framing: Framing) -> Permitted:

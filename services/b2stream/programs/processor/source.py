@@ -120,29 +120,7 @@ class FaustSource:
         self._is_running = False
         self.is_refused = False
         """Whether Kafka did not take, or did not answer, the last offset of ours that was committed."""
-        self.app = faust.App(
-            group,
-            broker=[f"kafka://{address}" for address in addresses(brokers).split(",")],
-            broker_credentials=_credentials(brokers),
-            value_serializer="raw",
-            key_serializer="raw",
-            web_enabled=False,
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            stream_wait_empty=False,
-            stream_buffer_maxsize=BUFFERED_MESSAGES,
-            broker_request_timeout=_ANSWER_S,
-            broker_session_timeout=_SESSION_S,
-            broker_heartbeat_interval=_HEARTBEAT_S,
-            broker_max_poll_interval=_LONGEST_POLL_INTERVAL_S,
-            broker_max_poll_records=BUFFERED_MESSAGES,
-            broker_commit_interval=3600.0,
-            consumer_max_fetch_size=_LARGEST_MESSAGE_BYTES,
-            consumer_auto_offset_reset="earliest",
-            consumer_metadata_max_age_ms=_METADATA_MS,
-            datadir=data_directory,
-            cython_optimizations=True,
-        )
+        self.app = _app(brokers, group, data_directory)
         source = self.app.topic(topic, value_serializer="raw", key_serializer="raw", acks=False)
 
         async def read(stream: Any) -> None:
@@ -244,6 +222,33 @@ class FaustSource:
             if task.done() and not task.cancelled():
                 return task.exception() or RuntimeError(f"{task.get_coro().__name__} of aiokafka has ended")
         return coordinator._pending_exception  # type: ignore[no-any-return]
+
+
+def _app(brokers: Brokers, group: str, data_directory: str) -> faust.App:
+    """Faust with nothing but a topic's raw bytes, and with buffers and times of ours."""
+    return faust.App(
+        group,
+        broker=[f"kafka://{address}" for address in addresses(brokers).split(",")],
+        broker_credentials=_credentials(brokers),
+        value_serializer="raw",
+        key_serializer="raw",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=BUFFERED_MESSAGES,
+        broker_request_timeout=_ANSWER_S,
+        broker_session_timeout=_SESSION_S,
+        broker_heartbeat_interval=_HEARTBEAT_S,
+        broker_max_poll_interval=_LONGEST_POLL_INTERVAL_S,
+        broker_max_poll_records=BUFFERED_MESSAGES,
+        broker_commit_interval=3600.0,
+        consumer_max_fetch_size=_LARGEST_MESSAGE_BYTES,
+        consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=_METADATA_MS,
+        datadir=data_directory,
+        cython_optimizations=True,
+    )
 
 
 def _credentials(brokers: Brokers) -> faust.SASLCredentials | faust.SSLCredentials | None:
