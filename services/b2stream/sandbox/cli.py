@@ -15,9 +15,9 @@ from b2stream.sandbox import probes, programs, vaults
 from b2stream.sandbox.deployment import SERVERS, Deployment, stop_recorded
 from b2stream.sandbox.given import CENTRES, Given
 from b2stream.sandbox.handle.options import handle_options
-from b2stream.sandbox.ports import without_password
 from b2stream.sandbox.progress import JarProgress
 from b2stream.sandbox.records import read_parts
+from b2stream.settings.passwords import without_password
 
 DEFAULT_DIRECTORY = Path(".b2stream") / "sandbox"
 NOT_ALL_UP = 1

@@ -61,12 +61,6 @@ def port_in(address: str) -> int:
     return parts.port or USUAL_PORTS[parts.scheme]
 
 
-def without_password(address: str) -> str:
-    """The address as it may be shown."""
-    secret = _split(address).password
-    return address.replace(f":{secret}@", ":…@", 1) if secret else address
-
-
 def _split(address: str) -> SplitResult:
     return urlsplit(address if "://" in address else f"kafka://{address}")
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from b2stream import settings
+from b2stream.cli import cli
 from b2stream.errors import ConfigurationError
 from b2stream.sandbox import deployment, handle, processes, programs, redis_server
 from b2stream.sandbox.deployment import AlreadyRunning, Deployment
@@ -343,3 +345,13 @@ def test_records_survive_a_round_trip_and_know_whether_a_part_runs(tmp_path: Pat
     assert list(found.values()) == parts
     assert {name: part.running for name, part in found.items()} == {"kafka": True, "redis": False, "old": False}
     assert read_parts(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]], ids=["table", "JSON"])
+@pytest.mark.parametrize("written", ["redis://:s3cret@127.0.0.1:1/0", "redis://127.0.0.1:1/0?password=s3cret"])
+def test_status_shows_no_password_that_stands_in_an_address(tmp_path: Path, written: str, words: list[str]) -> None:
+    write_parts(tmp_path, [Part("redis", "server", written)])
+    shown = CliRunner().invoke(cli, ["sandbox", "status", "--directory", str(tmp_path), *words])
+    assert shown.exit_code == 1, "nobody listens there"
+    assert "127.0.0.1:1/0" in shown.output
+    assert "s3cret" not in shown.output

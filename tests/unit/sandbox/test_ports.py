@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from b2stream.sandbox.ports import free_port, free_ports, host_in, port_in, somebody_listens, without_password
+from b2stream.sandbox.ports import free_port, free_ports, host_in, port_in, somebody_listens
 
 
 def test_ports_are_different_and_can_be_bound() -> None:
@@ -46,9 +46,3 @@ def test_a_port_on_which_somebody_listens_is_told_apart() -> None:
 )
 def test_host_and_port_are_found_in_every_kind_of_address(address: str, host: str, port: int) -> None:
     assert (host_in(address), port_in(address)) == (host, port)
-
-
-def test_a_password_in_an_address_is_not_shown() -> None:
-    assert without_password("redis://:secret@status.example.org/0") == "redis://:…@status.example.org/0"
-    assert without_password("irods://rods@127.0.0.1:1247/a/secret@b") == "irods://rods@127.0.0.1:1247/a/secret@b"
-    assert without_password("127.0.0.1:9092") == "127.0.0.1:9092"
