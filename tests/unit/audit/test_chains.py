@@ -141,6 +141,42 @@ def test_I12_a_series_whose_first_closes_were_lost_begins_at_what_was_sent_again
     assert gaps(index) == []
 
 
+def refused_for_its_key(*numbers: int) -> Index:
+    """Numbers 0 to 7, of which the processors refused some because no key of the station's held: letters have their closes."""
+    index = whole_archive(8)
+    for number in numbers:
+        for table in ("manifest", "committed"):
+            index.run(f"DELETE FROM {table} WHERE number = :number", number=number)
+        index.put("claimed", [link(number, "letter")])
+    return index
+
+
+def test_I2_closes_that_were_refused_for_their_key_fill_their_numbers_where_the_next_close_names_them() -> None:
+    series = only(refused_for_its_key(2, 3, 4))
+    assert (series.findings, series.forks) == ([], [])
+
+
+def test_I9_a_close_that_no_other_names_fills_no_number_and_makes_no_gap() -> None:
+    index = refused_for_its_key(2, 3, 4)
+    index.run("DELETE FROM claimed WHERE number = 3")
+    index.put("claimed", [link(3, "letter", digest=digest("forged")), link(99, "letter")])
+    assert gaps(index) == [f"{PATH}#2"], "4 is named by 5; 2 is named by nobody who is believed"
+    assert "numbers 2 to 3" in only(index).findings[0].detail
+
+
+def test_I9_a_manifest_whose_signature_does_not_hold_proves_no_close_before_it() -> None:
+    index = refused_for_its_key(2)
+    index.run("UPDATE manifest SET forged = 'signed by nobody' WHERE number = 3")
+    assert gaps(index) == [f"{PATH}#2"]
+
+
+def test_I9_a_forged_close_beside_a_genuine_one_is_no_fork() -> None:
+    index = whole_archive(4)
+    index.put("claimed", [link(2, "letter", digest=digest("forged"), previous=None)])
+    series = only(index)
+    assert (series.findings, series.forks) == ([], [])
+
+
 def test_I2_a_letter_a_repeat_or_a_close_in_the_log_fills_a_number() -> None:
     for source in ("letter", "repeat", "close"):
         index = whole_archive(4)

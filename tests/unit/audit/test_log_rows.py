@@ -67,3 +67,11 @@ def test_a_repeat_that_holds_no_close_is_poison() -> None:
     for text in ("{}", "[]", "no JSON"):
         with pytest.raises(Poison):
             repeated_close(replace(repeat(CLOSE), close=text))
+
+
+def test_I9_a_close_that_nobody_can_tell_to_be_its_station_s_own_is_claimed_and_no_link() -> None:
+    index = Index()
+    link(index, CLOSE, "letter", "topic", is_its_own=False)
+    assert (index.count("link"), index.count("claimed")) == (0, 1)
+    link(index, CLOSE, "close", "topic")
+    assert [row["source"] for row in index.rows("SELECT source FROM link")] == ["close"], "its key came later"

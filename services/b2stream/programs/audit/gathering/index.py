@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-_FORMAT = 4
+_FORMAT = 5
 """Of the tables, in the file's `user_version`; a file of another format is begun anew."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (subject TEXT PRIMARY KEY, begun_s REAL) WITHOUT ROWID;
@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS superseded (
   attempt TEXT PRIMARY KEY, station TEXT, series TEXT, by_number INTEGER, by_topic TEXT, by_partition INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS skipped (topic_id TEXT, partition INTEGER, PRIMARY KEY (topic_id, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS link (
+  station TEXT, series TEXT, number INTEGER, digest TEXT, previous TEXT, batch TEXT, stop_us INTEGER, source TEXT,
+  attempt TEXT, topic_id TEXT,
+  PRIMARY KEY (station, series, number, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claimed (
   station TEXT, series TEXT, number INTEGER, digest TEXT, previous TEXT, batch TEXT, stop_us INTEGER, source TEXT,
   attempt TEXT, topic_id TEXT,
   PRIMARY KEY (station, series, number, digest)) WITHOUT ROWID;
@@ -69,6 +73,7 @@ CREATE INDEX IF NOT EXISTS committed_manifest ON committed (manifest_path);
 CREATE INDEX IF NOT EXISTS committed_id24 ON committed (id24);
 CREATE INDEX IF NOT EXISTS committed_attempt ON committed (attempt);
 CREATE INDEX IF NOT EXISTS manifest_batch ON manifest (batch);
+CREATE INDEX IF NOT EXISTS manifest_number ON manifest (station, series, number);
 CREATE INDEX IF NOT EXISTS manifest_data ON manifest (data_path);
 CREATE INDEX IF NOT EXISTS close_data ON close (data_path);
 CREATE INDEX IF NOT EXISTS link_attempt ON link (attempt);
@@ -101,6 +106,7 @@ _LOG_TABLES = (
     "superseded",
     "skipped",
     "link",
+    "claimed",
     "close",
     "letter",
     "checked",

@@ -51,7 +51,7 @@ NOT_ITS_OWN = {
     "station_without_key",
     "unknown_key",
 }
-"""Reasons of letters whose close is no link of its station's chain: nobody knows who wrote it."""
+"""Reasons of letters whose close nobody can tell to be its station's own."""
 _CLIENT_ID = "b2stream-audit"
 _POLL_S = 0.5
 _SILENT_S = 60.0
@@ -285,8 +285,7 @@ class Log:
             elif framed.schema.name == BatchClosed.SCHEMA:
                 close = BatchClosed.from_framed(framed)
                 paths_of(close)  # raises Poison for names that no gateway would write
-                if letter.reason not in NOT_ITS_OWN:
-                    link(index, close, "letter", letter.topic_id)
+                link(index, close, "letter", letter.topic_id, is_its_own=letter.reason not in NOT_ITS_OWN)
         except Poison:
             return  # the original value was no close
 
@@ -296,8 +295,10 @@ class Log:
             return
         close = BatchClosed.from_framed(framed)
         data_path = paths_of(close).data_object  # raises Poison for names that no gateway would write
-        if self._check_signature(close, message.appended_at_us) is None:  # else anyone could make gaps, or fill them
-            link(index, close, "close", self._topic_id)
+        is_its_own = (
+            self._check_signature(close, message.appended_at_us) is None
+        )  # else anyone could make gaps, or fill them
+        link(index, close, "close", self._topic_id, is_its_own=is_its_own)
         row = {
             "topic_id": self._topic_id,
             "partition": message.partition,

@@ -66,8 +66,11 @@ def note_superseded(index: Index, record: BatchCommitted | BatchRepeated, close:
     index.put("superseded", [{"attempt": close.attempt, **whose}], keep_first=True)
 
 
-def link(index: Index, close: BatchClosed, source: str, topic_id: str) -> None:
-    """A close as a link of its series' chain; `source` is where it was found, `topic_id` Kafka's of the topic that it was sent to."""
+def link(index: Index, close: BatchClosed, source: str, topic_id: str, *, is_its_own: bool = True) -> None:
+    """A close as a link of its series' chain; `source` is where it was found, `topic_id` Kafka's of the topic that it was sent to.
+
+    One that nobody can tell to be its station's own is only claimed, until the chain itself proves it (`judging/chains.py`).
+    """
     row = {
         "station": close.station,
         "series": close.series,
@@ -80,4 +83,4 @@ def link(index: Index, close: BatchClosed, source: str, topic_id: str) -> None:
         "attempt": close.attempt,
         "topic_id": topic_id,
     }
-    index.put("link", [row], keep_first=True)
+    index.put("link" if is_its_own else "claimed", [row], keep_first=True)

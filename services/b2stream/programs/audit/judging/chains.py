@@ -3,6 +3,9 @@
 Numbers are filled by manifests, commit events, closes still in the log, dead letters and repeats. Two closes with one number are a fork
 (a station that lost its journal begins at 0 again): it is noted, and is nothing wrong.
 
+A close that its station signed with no key that it had then, or not at all, is a link only where the next one names its digest: that one is
+the station's own word. So a station that went on with an ended key has no gap, and nobody else can fill one.
+
 Closes that were lost with the log fill their numbers no more. Their station sends the batches again, and each new close names the
 attempts that it supersedes, though not their numbers, which its journal alone knows. So numbers are no gap where as many attempts
 without any other trace were superseded by later closes, and the log was lost in between: those closes came to another topic than
@@ -28,6 +31,11 @@ AND NOT EXISTS (SELECT 1 FROM letter l WHERE l.attempt = s.attempt)
 AND NOT EXISTS (SELECT 1 FROM committed c WHERE c.attempt = s.attempt)
 AND NOT EXISTS (SELECT 1 FROM manifest m WHERE m.attempt = s.attempt)
 ORDER BY s.by_number
+"""
+_NAMED = """
+SELECT 1 FROM link WHERE station = :station AND series = :series AND number = :number AND previous = :digest
+UNION ALL SELECT 1 FROM manifest
+WHERE station = :station AND series = :series AND number = :number AND previous = :digest AND trouble IS NULL AND forged IS NULL
 """
 _LINKS = """
 SELECT station, series, number, digest, previous, batch, stop_us, topic_id FROM manifest WHERE trouble IS NULL
@@ -62,11 +70,20 @@ class Series:
 
 def follow_chains(index: Index, centres: list[str]) -> Iterator[Series]:
     """Every series, in order; memory holds one number of one series at a time."""
+    _believe_what_is_named(index)
     for (station, name), rows in groupby(index.rows(_LINKS), key=lambda row: (row["station"], row["series"])):
         walk = _Walk(Series(station, name), dict.fromkeys(centres, True))
         for number, links in groupby(rows, key=lambda row: row["number"]):
             walk.step(index, number, list(links))
         yield walk.series
+
+
+def _believe_what_is_named(index: Index) -> None:
+    """Make links of claimed closes that the next close of their series names, from the end of each chain to its beginning."""
+    for claimed in index.rows("SELECT * FROM claimed ORDER BY station, series, number DESC"):
+        whose = {"station": claimed["station"], "series": claimed["series"]}
+        if index.one(_NAMED, **whose, number=claimed["number"] + 1, digest=claimed["digest"]):
+            index.put("link", [dict(claimed)], keep_first=True)
 
 
 @dataclass(slots=True)
