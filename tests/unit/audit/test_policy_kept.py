@@ -102,7 +102,7 @@ def test_an_unwanted_copy_that_somebody_took_away_is_not_missing() -> None:
 
 def at_second(store: MemoryStore, copies: int | None) -> list[Check]:
     """What verify says of a centre that is not the first."""
-    return list(Verifier([store]).verify(Subject(COMMIT.path, replace(COMMIT, copies=copies))))[:-1]
+    return list(Verifier([store], second="fzj").verify(Subject(COMMIT.path, replace(COMMIT, copies=copies))))[:-1]
 
 
 def test_verify_does_not_ask_for_a_second_copy_that_the_policy_did_not_want() -> None:

@@ -70,7 +70,8 @@ def _checks(subject: Subject, settings: Settings, framing: Framing, centre: str)
     stores = open_centres(settings, centre)
     stations, accept = known_stations(settings, framing), settings.processor.unsigned == "accept"
     try:
-        verifier = Verifier(stores, stations, accept_unsigned=accept, registered=Registered.of(settings))
+        second = settings.second.name or "second"
+        verifier = Verifier(stores, stations, accept_unsigned=accept, registered=Registered.of(settings), second=second)
         return list(verifier.verify(subject))
     finally:
         for store in stores:

@@ -35,12 +35,13 @@ _READ_BYTES = 1 << 20
 
 @dataclass
 class Verifier:
-    """Compares what lies at the centres. `stations` None: nobody could be asked whose keys there are."""
+    """Compares what lies at the centres. `stations` None: nobody could be asked whose keys there are; `second`: that centre's name."""
 
     stores: list[ObjectStore]
     stations: Mapping[str, StationDescription] | None = None
     accept_unsigned: bool = True
     registered: Registered | None = None
+    second: str = ""
     progress: Progress = lambda _: None
     manifests: dict[str, bytes] = field(default_factory=dict)
 
@@ -68,7 +69,7 @@ class Verifier:
             yield Check("Handle server", about, Outcome.LEFT_OUT, "the settings name no server, or no prefix")
 
     def _at_centre(self, store: ObjectStore, subject: Subject) -> Iterator[Check]:
-        if _wants_none_at(store, subject):
+        if store.centre == self.second and _wants_no_copy_there(store, subject):
             about = "the second copy"
             yield Check(store.centre, about, Outcome.LEFT_OUT, "the policies of its commit event want one copy")
             return
@@ -162,10 +163,9 @@ class Verifier:
         return Check(where, about, Outcome.GOOD, f"key {close.key}")
 
 
-def _wants_none_at(store: ObjectStore, subject: Subject) -> bool:
-    """Whether the commit event wants no copy at a centre, and none lies there. One that does is verified as any other."""
-    event = subject.event
-    if event is None or event.copies != 1 or event.centre == store.centre:
+def _wants_no_copy_there(store: ObjectStore, subject: Subject) -> bool:
+    """Whether the commit event wants no copy at the second centre, and none lies there. One that does is verified as any other."""
+    if subject.event is None or subject.event.copies != 1:
         return False
     return store.describe(subject.path) is None and store.describe(subject.manifest_path) is None
 
