@@ -93,7 +93,7 @@ class Centre:
     def fault(self, call: str) -> str:
         """What goes wrong with this call; empty where nothing does."""
         self.calls += 1
-        kind = self.faults.pop(self.calls, "")
+        kind = self.faults.pop(self.calls, "") if self.faults else ""
         if kind in _CALL_OF:
             self._next_of[_CALL_OF[kind]] = kind
             kind = ""

@@ -22,7 +22,7 @@ from tests.simulator.remembering import remembering
 from tests.simulator.schedule import Schedule, elements, from_seed, without
 from tests.simulator.simulation import Outcome, run
 
-_COLLECT_EVERY = 300
+_COLLECT_EVERY = 100
 
 
 @dataclass
@@ -102,6 +102,7 @@ def explore(seeds: Iterable[int], is_over: Callable[[Summary], bool], most_found
                 break
             if summary.schedules % _COLLECT_EVERY == 0:
                 gc.collect()
+                gc.freeze()  # what is left is what is remembered
         gc.unfreeze()
     return summary
 

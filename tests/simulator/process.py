@@ -7,7 +7,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.simulator.agenda import Agenda, Dead, Hand, current_hand
+from tests.simulator.agenda import Agenda, Dead, Hand
+
+
+class Call:
+    """A callback whose turn will come: what asyncio wants of a handle, and no more."""
+
+    __slots__ = ("_act", "_args", "_context", "is_cancelled")
+
+    def __init__(
+        self, act: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None = None
+    ) -> None:
+        self._act = act
+        self._args = args
+        self._context = context
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def run(self) -> None:
+        if self._context is None:
+            self._act(*self._args)
+        else:
+            self._context.run(self._act, *self._args)
 
 
 class ProcessLoop:
@@ -17,7 +40,7 @@ class ProcessLoop:
         self._as_loop: Any = self  # asyncio's types want the forty methods that nobody calls here
         self._process = process
         self._agenda = process.agenda
-        self._ready: deque[asyncio.Handle] = deque()
+        self._ready: deque[Call] = deque()
         self._is_due = False
 
     def time(self) -> float:
@@ -25,29 +48,29 @@ class ProcessLoop:
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self._as_loop, context)
-        self._add(handle)
-        return handle
+    ) -> Call:
+        call = Call(callback, args, context)
+        self._add(call)
+        return call
 
     call_soon_threadsafe = call_soon
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self._as_loop, context)
-        self._agenda.at(when, lambda: None if timer.cancelled() else self._add(timer))
-        return timer
+    ) -> Call:
+        call = Call(callback, args, context)
+        self._agenda.at(when, lambda: self._add(call))
+        return call
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Call:
         return self.call_at(self._agenda.now_s + delay, callback, *args, context=context)
 
     def create_future(self) -> "asyncio.Future[Any]":
         return asyncio.Future(loop=self._as_loop)
 
-    def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> "asyncio.Task[Any]":
+    def create_task(self, coro: Any, *, name: Any = "", context: Any = None) -> "asyncio.Task[Any]":
         return asyncio.Task(coro, loop=self._as_loop, name=name, context=context)
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
@@ -71,28 +94,30 @@ class ProcessLoop:
     def is_running(self) -> bool:
         return True
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It stays on the agenda and does nothing."""
-
-    def _add(self, handle: asyncio.Handle) -> None:
-        if not self._process.is_dead:
-            self._ready.append(handle)
-            self._wake()
+    def _add(self, call: Call) -> None:
+        if not self._process.is_dead and not call.is_cancelled:
+            self._ready.append(call)
+            if not self._is_due:
+                self._wake()
 
     def _wake(self) -> None:
-        if not self._is_due:
-            self._is_due = True
-            self._agenda.at(max(self._agenda.now_s, self._process.frozen_until_s), self._turn)
+        self._is_due = True
+        self._agenda.at(max(self._agenda.now_s, self._process.frozen_until_s), self._turn)
 
     def _turn(self) -> None:
-        self._is_due = False
-        process, ready, agenda = self._process, self._ready, self._agenda
+        process, ready, now_s = self._process, self._ready, self._agenda.now_s
         asyncio._set_running_loop(self._as_loop)
-        while ready and not process.is_dead and process.frozen_until_s <= agenda.now_s:
-            handle = ready.popleft()
-            if not handle.cancelled():
-                handle._run()
+        while ready and not process.is_dead and process.frozen_until_s <= now_s:
+            call = ready.popleft()
+            if not call.is_cancelled:
+                try:
+                    call.run()
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:
+                    self.call_exception_handler({"exception": error})
         asyncio._set_running_loop(None)
+        self._is_due = False
         if process.is_dead:
             ready.clear()
         elif ready:
@@ -130,15 +155,16 @@ class Process:
         self._on_step(self, what)
         if self.is_dead:
             raise Dead
-        if self.frozen_until_s > self.agenda.now_s and current_hand() is not None:
+        if self.frozen_until_s > self.agenda.now_s and self.agenda.working is not None:
             self.pause(self.frozen_until_s - self.agenda.now_s)
 
     def pause(self, delay_s: float) -> None:
         """Let a thread of this process wait; others go on meanwhile."""
         if not self.agenda.passes_alone(delay_s):
-            hand = current_hand()
+            hand = self.agenda.working
+            assert hand is not None, "only a thread may wait"
             self.agenda.after(delay_s, lambda: self._go_on(hand))
-            hand.hand_over()
+            self.agenda.go_through(hand)
         if self.is_dead:
             raise Dead
 
@@ -154,7 +180,7 @@ class Process:
             finally:
                 self._hands.discard(hand)
 
-        hand = Hand.take(job)
+        hand = Hand.take(self.agenda, job)
         self._hands.add(hand)
         self.agenda.after(0.0, lambda: self._go_on(hand))
 
@@ -174,13 +200,13 @@ class Process:
         """Give back its threads."""
         self.is_dead = True
         for hand in list(self._hands):
-            hand.go_on()
+            self.agenda.end(hand)
 
     def _go_on(self, hand: Hand) -> None:
         if self.frozen_until_s > self.agenda.now_s and not self.is_dead:
             self.agenda.at(self.frozen_until_s, lambda: self._go_on(hand))
         elif hand in self._hands:
-            hand.go_on()
+            self.agenda.call(hand)
 
     def _settle(self, future: "asyncio.Future[Any]", act: Callable[..., Any], args: tuple[Any, ...]) -> None:
         try:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 
 from b2stream.contracts.letters import read_letter
 from b2stream.contracts.messages import LogMessage
@@ -228,7 +229,7 @@ class Simulation:
 
     def _start(self, number: int) -> None:
         self._lives += 1
-        process = Process(self.agenda, f"{number}", lambda process, what: self._step(number, process, what))
+        process = Process(self.agenda, f"{number}", partial(self._step, number))
         self._all.append(process)
         started: Worker | Copier
         if number == COPIER:
@@ -259,7 +260,7 @@ class Simulation:
         self._steps[number] += 1
         if self._tracing:
             self._say(f"{number}: {self._steps[number]} {what}")
-        act = self._acts.pop((number, self._steps[number]), None)
+        act = self._acts.pop((number, self._steps[number]), None) if self._acts else None
         member = self._slots[number]
         if act is None or self._healed or member.process is not process:
             return
