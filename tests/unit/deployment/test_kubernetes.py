@@ -4,15 +4,11 @@
 """
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
-import yaml
 
 from b2stream import __version__
 from b2stream.contracts import topics
@@ -20,27 +16,13 @@ from b2stream.settings import Settings
 from b2stream.settings.passwords import password_variables, without_password
 from tests.unit.deployment import kustomize
 from tests.unit.deployment.kustomize import Document
+from tests.unit.deployment.manifests import ALERTS, BASE, BY_THE_CLOCK, K8S, PRODUCTION, REGISTRAR
 from tests.unit.deployment.program import REPOSITORY, check_command, known_variables, serves, settings_from
 
-K8S = REPOSITORY / "k8s"
-BASE = K8S / "base"
-PRODUCTION = K8S / "overlays" / "production"
-ALERTS = K8S / "components" / "alerts"
-VERSIONS = ("1.31", "1.37")
-REGISTRAR = K8S / "components" / "registrar"
+VERSIONS = ("1.31", "1.37")  # of Kubernetes: what is valid for an older and a recent one is for those between
 PROGRAMS = {"StatefulSet b2stream-processor": "processor", "Deployment b2stream-replicator": "replicator"}
-BY_THE_CLOCK = {
-    "CronJob b2stream-audit": ["audit"],
-    "CronJob b2stream-scrub": ["scrub"],
-    "CronJob b2stream-archive-provenance": ["archive-provenance"],
-}
 WITH_PIDS = {**PROGRAMS, "Deployment b2stream-registrar": "registrar"}
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-
-
-@pytest.fixture(params=[BASE, PRODUCTION], ids=["base", "production"])
-def documents(request: pytest.FixtureRequest) -> list[Document]:
-    return kustomize.render(request.param)
 
 
 def settings_of(documents: list[Document]) -> dict[str, str]:
@@ -139,87 +121,6 @@ def test_passwords_come_by_reference_only(documents: list[Document]) -> None:
     for path in (path for path in K8S.rglob("*") if path.is_file()):
         for line in path.read_text(encoding="utf-8").splitlines():
             assert without_password(line) == line, f"{path}: a password"
-
-
-def test_jobs_by_the_clock_have_the_centres_passwords_in_files_that_only_they_can_read(
-    documents: list[Document],
-) -> None:
-    for name in BY_THE_CLOCK:
-        pod = kustomize.pods(documents)[name]
-        (container,) = pod["containers"]
-        mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
-        (volume,) = [volume["projected"] for volume in pod["volumes"] if volume["name"] == "passwords"]
-        assert mounts["passwords"]["readOnly"] is True
-        assert volume["defaultMode"] == 0o440
-        assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"], (
-            "else nobody but root reads it"
-        )
-        files = {
-            f"{mounts['passwords']['mountPath']}/{item['path']}": (source["secret"]["name"], item["key"])
-            for source in volume["sources"]
-            for item in source["secret"]["items"]
-        }
-        variables = {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
-        assert {variable: files[path] for variable, path in variables.items()} == {
-            "B2STREAM_FIRST_PASSWORD_FILE": ("b2stream-first", "password"),
-            "B2STREAM_SECOND_PASSWORD_FILE": ("b2stream-second", "password"),
-        }
-        assert set(variables) <= known_variables()
-
-
-def test_jobs_by_the_clock_never_overlap_and_run_at_sensible_times(documents: list[Document]) -> None:
-    found = {f"{each['kind']} {each['metadata']['name']}": each for each in documents if each["kind"] == "CronJob"}
-    assert set(found) == set(BY_THE_CLOCK)
-    for document in found.values():
-        spec = document["spec"]
-        assert spec["concurrencyPolicy"] == "Forbid"
-        assert spec["timeZone"] == "Etc/UTC", "days of provenance are UTC's"
-        minute, hour, day, month, weekday = spec["schedule"].split()
-        assert (day, month) == ("*", "*")
-        assert 0 <= int(minute) < 60
-        assert 0 <= int(hour) < 24
-        assert weekday == "*" or 0 <= int(weekday) < 7
-        assert spec["startingDeadlineSeconds"] >= 3600
-    starts = {name: tuple(map(int, document["spec"]["schedule"].split()[1::-1])) for name, document in found.items()}
-    assert len(set(starts.values())) == len(starts), "not all at once"
-    grace_s = 900.0  # of an audit: what is younger may be on its way
-    hour, minute = starts["CronJob b2stream-archive-provenance"]
-    assert (hour * 60 + minute) * 60 > grace_s, "the day before is over"
-
-
-def test_what_a_job_found_is_no_reason_to_try_again_but_a_server_that_is_away_is(documents: list[Document]) -> None:
-    """Exit codes: 1 a finding, 3 somebody did not answer, 4 wrong configuration."""
-    for document in documents:
-        if document["kind"] == "CronJob":
-            job = document["spec"]["jobTemplate"]["spec"]
-            assert job["backoffLimit"] > 0
-            assert job["template"]["spec"]["restartPolicy"] == "Never", "a pod failure policy asks for it"
-            (codes,) = [rule["onExitCodes"] for rule in job["podFailurePolicy"]["rules"] if "onExitCodes" in rule]
-            assert codes["operator"] == "In"
-            assert 4 in codes["values"]
-            assert (1 in codes["values"]) == (document["metadata"]["name"] != "b2stream-archive-provenance")
-            assert not {0, 3} & set(codes["values"])
-
-
-def test_a_job_that_failed_is_removed_after_a_day_so_that_its_alert_clears(documents: list[Document]) -> None:
-    """Whatever history is kept: `kube_job_failed` stays as long as its job. The next night's comes before it goes."""
-    jobs = [each["spec"]["jobTemplate"]["spec"] for each in documents if each["kind"] == "CronJob"]
-    assert len(jobs) == len(BY_THE_CLOCK)
-    for job in jobs:
-        assert 86_400 < job["ttlSecondsAfterFinished"] <= 2 * 86_400
-
-
-def test_an_audit_that_was_stopped_goes_on_from_a_volume(documents: list[Document]) -> None:
-    (container,) = kustomize.pods(documents)["CronJob b2stream-audit"]["containers"]
-    state = container["args"][container["args"].index("--state") + 1]
-    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    (volume,) = [
-        each["persistentVolumeClaim"]["claimName"]
-        for each in kustomize.pods(documents)["CronJob b2stream-audit"]["volumes"]
-        if each["name"] == mounts[state.rpartition("/")[0]]
-    ]
-    claims = [each["metadata"]["name"] for each in documents if each["kind"] == "PersistentVolumeClaim"]
-    assert claims == [volume]
 
 
 def test_kafka_s_certificates_lie_where_the_settings_look_for_them(documents: list[Document]) -> None:
@@ -359,58 +260,3 @@ def test_topics_that_files_name_exist() -> None:
     for path in (*(path for path in K8S.rglob("*") if path.is_file()), REPOSITORY / "docker-compose.yml"):
         named = set(re.findall(r"\bicos\.[a-z-]+", path.read_text(encoding="utf-8")))
         assert named <= exist, path
-
-
-def test_the_renderer_refuses_what_it_does_not_understand(tmp_path: Path) -> None:
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({"resources": [], "helmCharts": ["other"]}))
-    with pytest.raises(ValueError, match="helmCharts"):
-        kustomize.render(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("kustomization", "patch", "reason"),
-    [
-        (
-            {"path": "patch.yaml"},
-            {"kind": "CronJob", "metadata": {"name": "a"}, "spec": {"args": ["x"]}},
-            "list 'args'",
-        ),
-        ({"path": "patch.yaml", "target": {"name": "a"}}, {"kind": "CronJob"}, "target other than a kind"),
-        ({"path": "patch.yaml", "target": {"kind": "CronJob"}}, [{"op": "remove", "path": "/spec/args"}], "'remove'"),
-    ],
-)
-def test_the_renderer_refuses_patches_that_it_does_not_understand(
-    tmp_path: Path, kustomization: Document, patch: object, reason: str
-) -> None:
-    job = {"kind": "CronJob", "metadata": {"name": "a"}, "spec": {"args": []}}
-    plan = {"resources": ["job.yaml"], "patches": [kustomization]}
-    for name, content in (("kustomization", plan), ("job", job), ("patch", patch)):
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(ValueError, match=reason):
-        kustomize.render(tmp_path)
-
-
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on this machine")
-@pytest.mark.parametrize("folder", [BASE, PRODUCTION], ids=["base", "production"])
-def test_the_renderer_gives_what_kustomize_gives(folder: Path) -> None:
-    built = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=True).stdout
-    without_hash = re.sub(r"\b(b2stream-settings)-[0-9a-z]{10}\b", r"\1", built)
-    wanted = [document for document in yaml.safe_load_all(without_hash) if document]
-    assert _in_order(kustomize.render(folder)) == _in_order(wanted)
-
-
-def _in_order(value: Any) -> Any:
-    """The same whatever the order of lists whose members have names: objects, volumes, variables."""
-    if isinstance(value, dict):
-        return {key: _in_order(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return sorted((_in_order(each) for each in value), key=_kind_and_name) if _have_names(value) else value
-    return value
-
-
-def _have_names(members: list[Any]) -> bool:
-    return all(isinstance(each, dict) and ("name" in each or "metadata" in each) for each in members)
-
-
-def _kind_and_name(member: Document) -> tuple[str, str]:
-    return member.get("kind", ""), member["name"] if "name" in member else member["metadata"]["name"]
