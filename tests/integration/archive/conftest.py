@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -51,3 +52,12 @@ def real_zone() -> str:
     if not url:
         pytest.skip("B2STREAM_TEST_ZONE=irods://user@host:1247/zone/home/user/path names no real zone")
     return url
+
+
+@pytest.fixture
+def real_store(real_zone: str) -> Iterator[ObjectStore]:
+    """A store with a new root in the zone that `B2STREAM_TEST_ZONE` names."""
+    parts = urlsplit(real_zone)
+    store = open_store(urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{new_root()}")), "real", role="first")
+    yield store
+    store.close()

@@ -1,15 +1,11 @@
 """Attributes in iRODS: on an embedded zone always, on a real one where `B2STREAM_TEST_ZONE` names it."""
 
-from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
-
 import pytest
 
-from b2stream.archive.location import open_store
 from b2stream.archive.store import ObjectStore
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.conformance.attributes import AttributesConformance
-from tests.integration.archive.conftest import StoreAt, new_root
+from tests.integration.archive.conftest import StoreAt
 
 
 class TestEmbeddedZone(AttributesConformance):
@@ -20,9 +16,5 @@ class TestEmbeddedZone(AttributesConformance):
 
 class TestRealZone(AttributesConformance):
     @pytest.fixture
-    def store(self, real_zone: str) -> Iterator[ObjectStore]:
-        parts = urlsplit(real_zone)
-        url = urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{new_root()}"))
-        store = open_store(url, "real", role="first")
-        yield store
-        store.close()
+    def store(self, real_store: ObjectStore) -> ObjectStore:
+        return real_store
