@@ -27,11 +27,12 @@ from typing import Any
 import aiokafka.conn
 import aiokafka.consumer.fetcher
 import faust
-from aiokafka.errors import CorruptRecordException, KafkaConnectionError
+from aiokafka.errors import CorruptRecordException, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
 from b2stream.contracts.messages import LogMessage
+from b2stream.errors import Fatal
 from b2stream.kafka.security import Brokers, addresses, login_of, tls_context
 from b2stream.programs.processor.chunks import ChunkReader
 from b2stream.programs.processor.repeats import Repeats
@@ -197,9 +198,14 @@ class FaustSource:
         return self.app.consumer._thread._ensure_consumer()
 
     async def start(self) -> None:
-        """Join the group and begin to read."""
+        """Join the group and begin to read. Raises Fatal where Kafka went away just before: Faust asks no second time."""
         self.app.finalize()
-        await self.app.start()
+        try:
+            await self.app.start()
+        except KafkaError as error:
+            raise Fatal(
+                f"Kafka went away before Faust had joined its group, start the processor again: {error}"
+            ) from error
         self._is_running = True
 
     def pause(self) -> None:
