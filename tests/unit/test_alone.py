@@ -1,11 +1,12 @@
 """Heavy runs take turns."""
 
+import fcntl
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.alone import HAS_TURN_VARIABLE
+from tests.alone import HAS_TURN_VARIABLE, LOCK
 from tests.waiting import PATIENCE_S
 
 TAKES_A_TURN = """
@@ -56,3 +57,27 @@ def test_what_the_holder_of_the_turn_starts_does_not_wait_for_it(tmp_path: Path)
         for process in filter(None, (first, second)):
             process.kill()
             process.communicate()
+
+
+def test_who_only_lists_the_tests_does_not_wait_for_the_turn(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != HAS_TURN_VARIABLE} | {
+        "TMPDIR": str(tmp_path)
+    }
+    repository = Path(__file__).parents[2]
+    listing = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-p",
+        "no:cacheprovider",
+        "tests/faults/test_outages.py",
+    ]
+    with (tmp_path / LOCK.name).open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        listed = subprocess.run(
+            listing, env=environment, cwd=repository, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    assert "test_outages.py" in listed.stdout
+    assert "waiting for its end" not in listed.stdout
