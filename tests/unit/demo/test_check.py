@@ -155,6 +155,13 @@ def test_a_root_that_is_shared_may_hold_batches_of_others(archive: Archive, chec
     assert check(plan).exit_code == 0
 
 
+def test_I1_a_dead_batch_that_no_letter_names_is_named(archive: Archive, check: Check) -> None:
+    archive.first.put(".dead/nobody-8.avro", b"blocks")
+    said = check(archive.write_plan())
+    assert said.exit_code == 1
+    assert said.findings() == ["I1 archive at csc .dead/nobody-8.avro: no letter names it"]
+
+
 def test_I4_an_object_without_a_checksum_is_named(archive: Archive, check: Check) -> None:
     batch = archive.batches[0]
     archive.second.remove(batch.path)

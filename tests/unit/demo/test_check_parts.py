@@ -4,6 +4,7 @@ import codecs
 import gzip
 import io
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,6 +190,52 @@ def test_I1_a_dead_letter_counts_unless_a_committed_batch_resolves_it(letter: di
     letters = [letter | {"station": "SE-Htm", "reason": "close_mismatch", "detail": "rows", "ce_id": "t/0/7"}]
     found = found_in(Events([commit()], [{"commit": commit()}], letters))
     assert found == ([] if resolved else ["I1 SE-Htm t/0/7: a dead letter, close_mismatch: rows"])
+
+
+DEAD = f".dead/{'f' * 32}-8.avro"
+LETTER = {"path": DEAD, "size_bytes": 10, "sha256": "d" * 64}
+
+
+def dead_batch_at(role: str, letters: list[dict[str, Any]], *, shared: bool = False, trouble: str = "") -> Findings:
+    """What is found where a dead batch lies at this centre and these letters stand for dead batches."""
+    both = {each: centre_with_one_batch(each) for each in ("first", "second")}
+    both[role].centre = replace(both[role].centre, shared=shared)
+    both[role].dead[DEAD] = Stored(
+        DEAD, 2, 0.0, 0.0, [], -1 if trouble else 10, "" if trouble else "d" * 64, trouble=trouble
+    )
+    findings = Findings()
+    history.check_dead(both["first"], both["second"], letters, findings)
+    return findings
+
+
+def test_I1_a_dead_batch_that_a_letter_names_belongs_to_the_archive() -> None:
+    findings = dead_batch_at("first", [LETTER])
+    assert findings.found == []
+    assert findings.compared.total() == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "letters", "told"),
+    [
+        ("first", [], "no letter names it"),
+        ("first", [LETTER | {"path": ".dead/another.avro"}], "no letter names it"),
+        ("first", [LETTER | {"sha256": "e" * 64}], "its letter names other bytes"),
+        ("first", [LETTER | {"size_bytes": 11}], "its letter names other bytes"),
+        ("second", [LETTER], "no letter names it"),
+    ],
+)
+def test_I1_a_dead_batch_that_no_letter_names_is_called_out(
+    role: str, letters: list[dict[str, Any]], told: str
+) -> None:
+    findings = dead_batch_at(role, letters)
+    assert [str(one) for one in findings.found] == [f"I1 archive at {role} {DEAD}: {told}"]
+    assert findings.compared.total() == 0
+    assert dead_batch_at(role, letters, shared=True).found == []
+
+
+def test_I1_a_dead_batch_that_cannot_be_read_is_called_out() -> None:
+    (found,) = dead_batch_at("first", [LETTER], trouble="cannot be read: refused").found
+    assert found.what == "cannot be read: refused"
 
 
 def test_where_topics_are_shared_only_events_of_these_centres_and_letters_of_this_run_count() -> None:

@@ -71,6 +71,7 @@ def hold_against(
     ours = _ours(plan, matched, told)
     origin.check_signatures(first, told.repeats, plan.keys, findings, ours)
     history.check_chains(first, told.repeats, stations, findings, ours, told.dead_closes)
+    history.check_dead(first, second, told.dead_batches, findings)
     if said is not None:
         history.check_events(said, first, second, stations, findings, ours)
     if plan.handle:

@@ -10,6 +10,7 @@ from .plan import Centre
 from .zone import GOOD, Stored, Zone
 
 DAY_S = 86_400.0
+DEAD = ".dead/"
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Found:
     centre: Centre
     objects: dict[str, Stored] = field(default_factory=dict)  # data objects and manifests, by path
     batches: dict[str, Batch] = field(default_factory=dict)  # committed ones, by path of the data object
+    dead: dict[str, Stored] = field(default_factory=dict)  # what lies below `.dead/`, by path
 
     def holds(self, batch: Batch) -> bool:
         """Whether the data object of a batch lies here with exactly the batch's bytes."""
@@ -38,6 +40,10 @@ def look(centre: Centre, began_s: float, findings: Findings) -> Found:
     try:
         found = Found(centre)
         for path, stored in sorted(zone.objects().items()):
+            if path.startswith(DEAD):
+                zone.read(stored, keep=False)
+                found.dead[path] = stored
+                continue
             if path.startswith("."):
                 _hidden(found, stored, findings)
                 continue
@@ -103,7 +109,7 @@ def _uncommitted(found: Found, path: str, findings: Findings) -> None:
 
 
 def _hidden(found: Found, stored: Stored, findings: Findings) -> None:
-    """Below `.dead/` and the like: a dead batch is told of by its letter; anything else is a stranger."""
+    """Below a dotted folder that no letter tells of: a stranger."""
     text = "lies outside the archive proper"
     if found.centre.shared:
         findings.notes.append(f"{found.centre.name} {stored.path}: {text}")

@@ -32,6 +32,7 @@ class Events:
     repeats: list[dict[str, Any]] = field(default_factory=list)
     dead_closes: list[dict[str, Any]] = field(default_factory=list)  # closes that became letters, as their schema says
     accepted: list[dict[str, Any]] = field(default_factory=list)  # ranges of the log that someone accepted as lost
+    dead_batches: list[dict[str, Any]] = field(default_factory=list)  # letters that each stand for an object of blocks
 
 
 def read(kafka: Kafka) -> Events:
@@ -52,6 +53,7 @@ def read(kafka: Kafka) -> Events:
             events.dead_closes.append(record)
         elif {"path", "first_offset", "last_offset"} <= record.keys():  # it stands for the blocks in that object
             letter["dead_batch"] = str(record["path"])
+            events.dead_batches.append(record)
     for message in _messages(kafka, "events"):
         record = _record(message, schemas)
         if {"series_number", "close"} <= record.keys():
@@ -81,6 +83,7 @@ def only_of(events: Events, first: Centre, second: Centre, began_s: float) -> Ev
         events.repeats,
         events.dead_closes,
         events.accepted,
+        events.dead_batches,
     )
 
 

@@ -153,6 +153,23 @@ def _check_letters(events: Events, first: Found, stations: set[str], findings: F
             findings.add("I1", told, station=letter.get("station", ""), path=str(letter.get("ce_id", "")))
 
 
+def check_dead(first: Found, second: Found, letters: Sequence[dict[str, Any]], findings: Findings) -> None:
+    """A dead batch lies at the first centre as the letter says that stands for it; anything else below `.dead/` nobody knows of."""
+    named = {(letter["path"], letter["size_bytes"], letter["sha256"]) for letter in letters}
+    paths = {letter["path"] for letter in letters}
+    for found in (first, second):
+        for path, stored in sorted(found.dead.items()):
+            if found is first and (path, stored.size_bytes, stored.sha256) in named:
+                findings.count("I1", "dead batches in the archive, each with the bytes that its letter names")
+            elif found.centre.shared:
+                findings.notes.append(
+                    f"{found.centre.name} {path}: no letter names it; the root may hold objects of others"
+                )
+            else:
+                told = "its letter names other bytes" if found is first and path in paths else "no letter names it"
+                findings.add("I1", stored.trouble or told, centre=found.centre.name, path=path)
+
+
 def check_copies(first: Found, second: Found, findings: Findings) -> None:
     """The same objects with the same bytes at both centres."""
     for path in sorted(first.objects.keys() | second.objects.keys()):
