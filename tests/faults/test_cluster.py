@@ -13,9 +13,9 @@ from tests.faults import cluster, load, moments
 from tests.faults.chain import NO_HANDLE, PROCESSOR, Chain, gateway_of
 from tests.faults.cluster import Acknowledged
 from tests.faults.judging import Judge, assert_same_end
+from tests.faults.lasting import in_mid, over
 from tests.faults.load import StationFile
 from tests.faults.scale import deadline_s, scaled_s
-from tests.waiting import PATIENCE_S, until
 
 HEALED_S = deadline_s(120.0)
 AWAY_S = scaled_s(90.0)
@@ -83,7 +83,7 @@ def _leader_freezes(chain: Chain, rounds: Rounds) -> str:
     began = time.monotonic()
     try:
         drained_s = chain.wait_until_drained(HEALED_S)
-        until(lambda: time.monotonic() - began >= AWAY_S, "the end of the fault", AWAY_S + PATIENCE_S)
+        over(began, AWAY_S)
     finally:
         frozen.thaw()
     chain.give(next(rounds))
@@ -99,7 +99,7 @@ def _two_of_three_are_away(chain: Chain, rounds: Rounds) -> str:
     _in_mid(chain, PROCESSOR, "stage", next(rounds), lambda: cluster.kill(away))
     began, files = time.monotonic(), next(rounds)
     chain.give(files)
-    until(lambda: time.monotonic() - began >= AWAY_S, "the end of the fault", AWAY_S + PATIENCE_S)
+    over(began, AWAY_S)
     states = {file.name: chain.outcomes(file.station)[file.name] for file in files}
     assert set(states.values()) <= {"not taken", "sending"}, f"nothing can have been acknowledged: {states}"
     cluster.start_together(away)
@@ -119,11 +119,8 @@ ROUNDS_OF: dict[Callable[[Chain, Rounds], str], int] = {
 
 
 def _in_mid(chain: Chain, label: str, step: str, files: list[StationFile], act: Callable[[], object]) -> None:
-    """Give files, and act as soon as a program passes a step with them."""
-    passed = chain.passed(label, step)
-    chain.give(files)
-    until(lambda: chain.passed(label, step) > passed, lambda: f"{label} does nothing: {chain.describe()}")
-    act()
+    """As ever; and then there is something left to do."""
+    in_mid(chain, label, step, files, act)
     assert chain.waiting(), "nothing was left to do"
 
 

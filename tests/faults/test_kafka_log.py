@@ -23,10 +23,12 @@ from b2stream.kafka.admin import Admin
 from b2stream.sandbox.deployment import Deployment
 from b2stream.sandbox.kafka import KafkaBroker
 from b2stream.sandbox.processes import Process
+from b2stream.sandbox.server import Server
 from b2stream.settings import variable
 from tests.faults import load
 from tests.faults.chain import NO_HANDLE, PARTITIONS, PROCESSOR, Chain, gateway_of
 from tests.faults.judging import Judge
+from tests.faults.lasting import over
 from tests.faults.load import StationFile
 from tests.faults.scale import deadline_s, scaled_s
 from tests.faults.watched import WatchedChain
@@ -86,7 +88,7 @@ def _broker_is_away_longer_than_a_session(chain: Chain, rounds: Rounds) -> str:
     dead_at = time.monotonic()
     chain.give(next(rounds))
     assert chain.waiting(), "nothing was left to do"
-    until(lambda: time.monotonic() - dead_at >= AWAY_S, "the end of the fault", AWAY_S + PATIENCE_S)
+    over(dead_at, AWAY_S)
     kafka.start()
     chain.wait_until_drained(HEALED_S)
     assert all(process.running for process in begun.values()), chain.describe()
@@ -98,7 +100,7 @@ def _retention_is_shorter_than_the_processors_outage(chain: Chain, rounds: Round
     chain.wait_until_drained()
     chain.deployment.programs[PROCESSOR].stop()
     chain.give(next(rounds))
-    until(lambda: not SENDING & set(chain.waiting().values()), chain.describe)
+    _all_is_sent(chain)
     lost = chain.lag(PROCESSOR)
     _forget_everything(chain)
     _says(chain, chain.launch(PROCESSOR), 1, "the log holds", "offsets accept")
@@ -110,11 +112,7 @@ def _retention_is_shorter_than_the_processors_outage(chain: Chain, rounds: Round
 
 def _retention_takes_what_a_processor_has_before_it(chain: Chain, rounds: Rounds) -> str:
     """It runs, and waits for its centre with closed work; what comes next leaves the log under it."""
-    chain.wait_until_drained()
-    first, processor = chain.deployment.servers["first"], chain.deployment.programs[PROCESSOR]
-    first.kill()
-    chain.give(next(rounds))
-    until(lambda: not SENDING & set(chain.waiting().values()), chain.describe)
+    first, processor = _wait_for_a_dead_centre(chain, rounds)
     _forget_everything(chain)
     first.start()
     _says(chain, processor, 1, "the log holds")
@@ -143,11 +141,7 @@ def _partitions_are_added(chain: Chain, rounds: Rounds) -> str:
 
 def _topic_is_made_again(chain: Chain, rounds: Rounds) -> str:
     """Deleted and made again, with closes in it that nobody had archived: offsets mean other messages now."""
-    chain.wait_until_drained()
-    first, processor = chain.deployment.servers["first"], chain.deployment.programs[PROCESSOR]
-    first.kill()
-    chain.give(next(rounds))
-    until(lambda: not SENDING & set(chain.waiting().values()), chain.describe)
+    first, processor = _wait_for_a_dead_centre(chain, rounds)
     _make_again(chain)
     _says(chain, processor, 1, "deleted and made again")
     first.start()
@@ -171,6 +165,21 @@ def _make_again(chain: Chain) -> None:
     Admin(chain.deployment.addresses["kafka"]).delete_topic(name)
     chain.deployment.prepare()
     chain.learn_topics()
+
+
+def _all_is_sent(chain: Chain) -> None:
+    """Kafka has all that the gateways were given."""
+    until(lambda: not SENDING & set(chain.waiting().values()), chain.describe)
+
+
+def _wait_for_a_dead_centre(chain: Chain, rounds: Rounds) -> tuple[Server, Process]:
+    """The first centre dies, and the processor has a round of files that it cannot archive."""
+    chain.wait_until_drained()
+    first, processor = chain.deployment.servers["first"], chain.deployment.programs[PROCESSOR]
+    first.kill()
+    chain.give(next(rounds))
+    _all_is_sent(chain)
+    return first, processor
 
 
 def _keep_all(chain: Chain) -> None:

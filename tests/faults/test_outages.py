@@ -19,10 +19,11 @@ from b2stream.settings import variable
 from tests.faults import load, moments
 from tests.faults.chain import NO_HANDLE, PROCESSOR, REPLICATOR, Chain, gateway_of
 from tests.faults.judging import Judge, assert_same_end
+from tests.faults.lasting import in_mid, over
 from tests.faults.load import StationFile
 from tests.faults.scale import deadline_s, scaled_s
 from tests.faults.watched import WatchedChain
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import until
 
 HEALED_S = deadline_s(120.0)  # longest time to drain after a fault is gone
 SECOND_FROZEN_S = scaled_s(300.0)
@@ -85,14 +86,14 @@ def test_I11_servers_that_freeze_and_die_and_I12_what_is_wiped_change_nothing(
 def _second_centre_freezes_and_is_restarted(chain: Chain, rounds: Rounds) -> str:
     """The first centre goes on as if nothing were wrong; the second is lag, not loss."""
     second, stations = chain.deployment.servers["second"], chain.stations
-    _in_mid(chain, REPLICATOR, "copy", next(rounds), second.freeze)
+    in_mid(chain, REPLICATOR, "copy", next(rounds), second.freeze)
     frozen_at = time.monotonic()
     chain.give(next(rounds))
     everything = {"committed", "replicated"}
     until(lambda: all(set(chain.outcomes(station).values()) <= everything for station in stations), chain.describe)
     lag = chain.lag(REPLICATOR)
     assert lag > 0, "nothing was left for the replicator"
-    _over(frozen_at, SECOND_FROZEN_S)
+    over(frozen_at, SECOND_FROZEN_S)
     _kill_and_start(second)
     return f"second centre frozen {SECOND_FROZEN_S:.0f} s, then killed and started, {lag} batches behind"
 
@@ -100,13 +101,13 @@ def _second_centre_freezes_and_is_restarted(chain: Chain, rounds: Rounds) -> str
 def _first_centre_dies(chain: Chain, rounds: Rounds) -> str:
     """Stations go on publishing; the processor waits."""
     first = chain.deployment.servers["first"]
-    _in_mid(chain, PROCESSOR, "stage", next(rounds), first.kill)
+    in_mid(chain, PROCESSOR, "stage", next(rounds), first.kill)
     dead_at = time.monotonic()
     chain.give(next(rounds))
     until(lambda: not set(chain.waiting().values()) & {"not taken", "sending"}, chain.describe)
     lag = chain.lag(PROCESSOR)
     assert lag > 0, "nothing was left for the processor"
-    _over(dead_at, FIRST_DEAD_S)
+    over(dead_at, FIRST_DEAD_S)
     first.start()
     return f"first centre dead {FIRST_DEAD_S:.0f} s, {lag} messages behind"
 
@@ -114,10 +115,10 @@ def _first_centre_dies(chain: Chain, rounds: Rounds) -> str:
 def _first_centre_freezes(chain: Chain, rounds: Rounds) -> str:
     """Its connections stay open and nothing answers: commits under way wait for their replies."""
     first = chain.deployment.servers["first"]
-    _in_mid(chain, PROCESSOR, "stage", next(rounds), first.freeze)
+    in_mid(chain, PROCESSOR, "stage", next(rounds), first.freeze)
     frozen_at, lag = time.monotonic(), chain.lag(PROCESSOR)
     assert lag > 0, "nothing was left for the processor"
-    _over(frozen_at, FIRST_FROZEN_S)
+    over(frozen_at, FIRST_FROZEN_S)
     first.thaw()
     return f"first centre frozen {FIRST_FROZEN_S:.0f} s, {lag} messages behind"
 
@@ -125,10 +126,10 @@ def _first_centre_freezes(chain: Chain, rounds: Rounds) -> str:
 def _kafka_freezes(chain: Chain, rounds: Rounds) -> str:
     """Longer than the session of every consumer."""
     kafka = chain.deployment.servers["kafka"]
-    _in_mid(chain, PROCESSOR, "stage", next(rounds), kafka.freeze)
+    in_mid(chain, PROCESSOR, "stage", next(rounds), kafka.freeze)
     frozen_at = time.monotonic()
     chain.give(next(rounds))
-    _over(frozen_at, KAFKA_FROZEN_S)
+    over(frozen_at, KAFKA_FROZEN_S)
     kafka.thaw()
     behind = len(chain.waiting())
     assert behind > 0, "nothing was left to do"
@@ -138,12 +139,12 @@ def _kafka_freezes(chain: Chain, rounds: Rounds) -> str:
 def _kafka_is_killed(chain: Chain, rounds: Rounds) -> str:
     """As a power cut would; its log is on disk."""
     kafka = chain.deployment.servers["kafka"]
-    _in_mid(chain, PROCESSOR, "stage", next(rounds), kafka.kill)
+    in_mid(chain, PROCESSOR, "stage", next(rounds), kafka.kill)
     dead_at = time.monotonic()
     chain.give(next(rounds))
     behind = len(chain.waiting())
     assert behind > 0, "nothing was left to do"
-    _over(dead_at, KAFKA_DEAD_S)
+    over(dead_at, KAFKA_DEAD_S)
     kafka.start()
     return f"Kafka killed, dead {KAFKA_DEAD_S:.0f} s, {behind} files behind"
 
@@ -154,7 +155,7 @@ def _redis_is_killed(chain: Chain, rounds: Rounds) -> str:
     if redis is None:
         chain.give([*next(rounds), *next(rounds)])
         return NO_REDIS
-    _in_mid(chain, PROCESSOR, "stage", next(rounds), redis.kill)
+    in_mid(chain, PROCESSOR, "stage", next(rounds), redis.kill)
     chain.wait_until_drained()
     shutil.rmtree(redis.directory)
     redis.start()
@@ -204,19 +205,6 @@ ROUNDS_OF: dict[Callable[[Chain, Rounds], str], int] = {
 }
 """What is done, in this order, and how many rounds of files each takes."""
 BY_HAND = {_offsets_are_deleted, _journals_are_wiped}
-
-
-def _in_mid(chain: Chain, label: str, step: str, files: list[StationFile], act: Callable[[], object]) -> None:
-    """Give files, and act as soon as a program passes a step with them."""
-    passed = chain.passed(label, step)
-    chain.give(files)
-    until(lambda: chain.passed(label, step) > passed, lambda: f"{label} does nothing: {chain.describe()}")
-    act()
-
-
-def _over(began: float, length_s: float) -> None:
-    """The rest of a fault's length."""
-    until(lambda: time.monotonic() - began >= length_s, "the end of the fault", length_s + PATIENCE_S)
 
 
 def _kill_and_start(server: Server) -> None:

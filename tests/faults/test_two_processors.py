@@ -18,6 +18,7 @@ from b2stream.sandbox.sandbox_zone import SandboxZone
 from tests.faults import load, moments
 from tests.faults.chain import PROCESSOR, Chain, beside
 from tests.faults.judging import Judge, assert_same_end
+from tests.faults.lasting import over
 from tests.faults.load import StationFile
 from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, NotInTime, until
@@ -104,7 +105,7 @@ def _one_is_a_zombie(chain: Chain, rounds: Iterator[list[StationFile]]) -> str:
     frozen_at, frozen_at_s = _steps(chain, SECOND), time.monotonic()
     try:
         chain.wait_until_drained()
-        until(lambda: time.monotonic() - frozen_at_s >= FROZEN_S, "the end of the fault", FROZEN_S + PATIENCE_S)
+        over(frozen_at_s, FROZEN_S)
     finally:
         zombie.thaw()
     until(lambda: _steps(chain, SECOND) > frozen_at, "the zombie does something late")

@@ -25,10 +25,11 @@ from b2stream.settings import variable
 from tests.faults import load
 from tests.faults.chain import PARTITIONS, PROCESSOR, REGISTRAR, REPLICATOR, Chain
 from tests.faults.judging import Judge
+from tests.faults.lasting import over
 from tests.faults.load import StationFile
 from tests.faults.proxy import Fault, FaultProxy
 from tests.faults.scale import deadline_s, scaled_s
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import until
 
 GATEWAY = "gateway"
 CLIENTS = {
@@ -167,8 +168,7 @@ class LinkedChain(Chain):
 
     def stay(self, length_s: float) -> None:
         """Let a fault last."""
-        ends_s = time.monotonic() + length_s
-        until(lambda: time.monotonic() >= ends_s, "the end of the fault", length_s + PATIENCE_S)
+        over(time.monotonic(), length_s)
 
     def start_again(self, label: str) -> None:
         """As Kubernetes does, where a program may end over a fault; from then on this process is the one that nobody starts again."""
