@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import NotInTime, until
 
 COMMAND = [sys.executable, "-c", "from b2stream.cli import main; main()", "demo"]
 LONGEST_S = 600.0
@@ -33,11 +35,13 @@ class Demo:
 
     def wait_for(self, text: str) -> None:
         """Wait until it has printed something."""
-        deadline = time.monotonic() + LONGEST_S
-        while text not in self.said():
-            assert self.process.poll() is None, f"it ended before it said {text!r}:\n{self.said()}"
-            assert time.monotonic() < deadline, f"it never said {text!r}:\n{self.said()}"
-            time.sleep(0.02)
+
+        def has_said() -> bool:
+            said = text in self.said()
+            assert said or self.process.poll() is None, f"it ended before it said {text!r}:\n{self.said()}"
+            return said
+
+        until(has_said, lambda: f"it never said {text!r}:\n{self.said()}", LONGEST_S)
 
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")
@@ -64,10 +68,9 @@ class Demo:
 
     def left_behind(self) -> list[str]:
         """Processes that are still there some seconds after its end."""
-        deadline = time.monotonic() + GONE_S
-        while (found := self.processes()) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        return found
+        with suppress(NotInTime):
+            until(lambda: not self.processes(), timeout_s=GONE_S, poll_s=0.1)
+        return self.processes()
 
 
 Start = Callable[..., Demo]

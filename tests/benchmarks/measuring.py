@@ -16,6 +16,7 @@ from b2stream.sandbox.deployment import Deployment
 from b2stream.sandbox.ports import free_port
 from b2stream.sandbox.processes import Process
 from b2stream.settings import load
+from tests.waiting import until
 
 
 def create_topics(deployment: Deployment, community: str | None = None) -> None:
@@ -38,15 +39,18 @@ def start_processor(deployment: Deployment, label: str, environment: dict[str, s
     port = free_port()
     settled = {"B2STREAM_MONITORING_PORT": str(port), "B2STREAM_REDIS_URL": "", **environment}
     process = deployment.run_program("processor", label=label, environment=settled, wait=False)
-    deadline_s = time.monotonic() + 60
-    while time.monotonic() < deadline_s:
+
+    def ready_since_s() -> float | None:
         before_s = time.monotonic()
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1.0):
-                return process, before_s
+                return before_s
         except OSError:
-            time.sleep(0.005)
-    raise TimeoutError(f"{label} did not become ready")
+            return None
+
+    began_s = until(ready_since_s, f"{label} did not become ready", poll_s=0.005)
+    assert began_s is not None
+    return process, began_s
 
 
 def commits_of(bootstrap: str, community: str) -> Consumer:
