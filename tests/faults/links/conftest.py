@@ -1,4 +1,5 @@
-"""One linked chain for all cases; after a case that failed the next one gets a new one."""
+"""One linked chain for all cases, watched by the oracle and judged by it after the last one; after a case that failed the next one gets
+a new one."""
 
 import shutil
 import tempfile
@@ -8,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.links.linked import LinkedChain
+from tests.faults.watched import WatchedChain
+
+
+class _WatchedLinks(WatchedChain, LinkedChain):
+    """Its links may break; whoever watches has a way of his own to Kafka."""
 
 
 class Keeper:
@@ -15,11 +21,11 @@ class Keeper:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._chain: LinkedChain | None = None
+        self._chain: _WatchedLinks | None = None
 
     def chain(self) -> LinkedChain:
         if self._chain is None:
-            chain = LinkedChain(Path(tempfile.mkdtemp(prefix="b2stream-links-")), self._seed)
+            chain = _WatchedLinks(Path(tempfile.mkdtemp(prefix="b2stream-links-")), self._seed)
             try:
                 chain.start()
             except BaseException:
@@ -29,11 +35,16 @@ class Keeper:
         return self._chain
 
     def discard(self, *, evidence: bool) -> None:
-        if self._chain is not None:
-            self._chain.__exit__()
-            if not evidence:
-                shutil.rmtree(self._chain.directory, ignore_errors=True)
-        self._chain = None
+        """End the chain. Where no evidence is needed the oracle judges first: AssertionError says what it found, and all is kept."""
+        chain, self._chain = self._chain, None
+        if chain is None:
+            return
+        if evidence or not chain.given:
+            chain.__exit__()
+        else:
+            chain.__exit__(None, None, None)
+        if not evidence:
+            shutil.rmtree(chain.directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
