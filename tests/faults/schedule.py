@@ -15,9 +15,13 @@ SHORTEST_S = 0.5
 LONGEST_AWAY_S = 90.0  # full length, of a server or a program that is killed or stopped
 LONGEST_FROZEN_S = 60.0
 LONGEST_LINK_S = 60.0
+LONG_FROM_S, LONG_TO_S = (40.0, 12.0), (60.0, 16.0)
+"""Full length and floor of the freezes and link faults that outlast a consumer's session, and every timeout of a soak."""
+LONG_SHARE = 0.25  # of the freezes and link faults that are drawn
+SESSION_S = 10.0  # of every consumer of ours
 MEAN_PAUSE_S = 4.0
 RESTART_PART = 0.35
-"""Programs are ended only in this first part of a schedule: how much memory a process takes needs a life to be measured."""
+"""Whose memory is judged is ended only in this first part of a schedule: it needs a life to be measured."""
 
 LINK_FAULTS: dict[str, dict[str, Any]] = {
     "delay": {"kind": "delay", "seconds": 0.3},
@@ -30,6 +34,8 @@ LINK_FAULTS: dict[str, dict[str, Any]] = {
     "half-close": {"kind": "half_close", "direction": "up", "after_bytes": 10_000},
 }
 """No byte is flipped here: on a link without TLS nothing protects a request's words, and b2stream promises nothing there."""
+SILENT = ("hold", "black hole", "lost replies")
+"""Of these, the faults that keep who waits for an answer waiting, for as long as they last."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,12 @@ class Act:
 
 @dataclass(frozen=True)
 class Targets:
-    """Whom there is to torment, by name."""
+    """Whom there is to torment, by name. `measured` are those whose memory is judged, besides the programs."""
 
     programs: Sequence[str]
     servers: Sequence[str]
     links: Sequence[str] = field(default=())
+    measured: Sequence[str] = field(default=())
 
 
 def draw(seed: int, length_s: float, targets: Targets, mean_pause_s: float = MEAN_PAUSE_S) -> list[Act]:
@@ -78,15 +85,44 @@ def _moments(dice: random.Random, length_s: float, mean_pause_s: float) -> Itera
 
 def _act(dice: random.Random, at_s: float, length_s: float, targets: Targets) -> Act:
     if targets.links and dice.random() < 0.4:
-        fault = dice.choice(sorted(LINK_FAULTS))
-        return Act(at_s, LINK, f"link {dice.choice(targets.links)}", _length(dice, LONGEST_LINK_S), fault)
+        length_s, is_long = _long_or_short(dice, LONGEST_LINK_S)
+        fault = dice.choice(SILENT if is_long else sorted(LINK_FAULTS))  # a long delay would outlast nothing
+        return Act(at_s, LINK, f"link {dice.choice(targets.links)}", length_s, fault)
     target = dice.choice([*targets.programs, *targets.servers])
     kind = dice.choice((KILL, FREEZE, STOP))
-    if target in targets.programs and at_s > RESTART_PART * length_s:
+    if target in (*targets.programs, *targets.measured) and at_s > RESTART_PART * length_s:
         kind = FREEZE
-    return Act(at_s, kind, target, _length(dice, LONGEST_FROZEN_S if kind == FREEZE else LONGEST_AWAY_S))
+    if kind == FREEZE:
+        return Act(at_s, kind, target, _long_or_short(dice, LONGEST_FROZEN_S)[0])
+    return Act(at_s, kind, target, _short(dice.random(), LONGEST_AWAY_S))
 
 
-def _length(dice: random.Random, longest_s: float) -> float:
+def _long_or_short(dice: random.Random, longest_s: float) -> tuple[float, bool]:
+    """A length, and whether it is one of the long ones."""
+    drawn = dice.random()
+    if drawn < LONG_SHARE:
+        from_s, to_s = (scaled_s(full_s, at_least_s=floor_s) for full_s, floor_s in (LONG_FROM_S, LONG_TO_S))
+        return round(from_s + (to_s - from_s) * drawn / LONG_SHARE, 2), True
+    return _short((drawn - LONG_SHARE) / (1 - LONG_SHARE), longest_s), False
+
+
+def _short(drawn: float, longest_s: float) -> float:
     """Most troubles are short, some last as long as any."""
-    return round(max(SHORTEST_S, scaled_s(longest_s) * dice.random() ** 2), 2)
+    return round(max(SHORTEST_S, scaled_s(longest_s) * drawn**2), 2)
+
+
+def outlasting_a_session(acts: Sequence[Act], members: Sequence[str]) -> list[Act]:
+    """The freezes and silent links that kept a member of a group from Kafka, or Kafka from all of them, for longer than a session."""
+    return [one for one in acts if _silences(one, ("kafka", *members), ("kafka",)) and one.length_s > SESSION_S]
+
+
+def outlasting_a_timeout(acts: Sequence[Act], servers: Sequence[str], timeout_s: float) -> list[Act]:
+    """Those that kept the answers of one of these servers away for longer than a program waits."""
+    # `source` is the replicator's way to the first centre
+    return [one for one in acts if _silences(one, servers, (*servers, "source")) and one.length_s > timeout_s]
+
+
+def _silences(act: Act, frozen: Sequence[str], links: Sequence[str]) -> bool:
+    if act.kind == LINK:
+        return act.fault in SILENT and act.target in {f"link {name}" for name in links}
+    return act.kind == FREEZE and act.target in frozen

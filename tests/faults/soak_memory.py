@@ -3,7 +3,7 @@
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,8 @@ WARM_UP_S = 300.0
 MEASURED_S = 600.0
 """A slope is judged only where it was measured for so long after the warm-up."""
 BAR_MB = 1.0
+ALL_ARE_MEASURED_S = 1800.0
+"""From this length of a load on each process is there for long enough: nobody is ended in its later part."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,21 @@ class Memory:
     def slopes(self, warm_up_s: float = WARM_UP_S) -> list[Slope]:
         """One for each process, of its longest life without its first `warm_up_s`."""
         return [slope(name, samples, warm_up_s) for name, samples in sorted(self.samples.items())]
+
+
+def complaints(slopes: Sequence[Slope], judged: Collection[str], length_s: float) -> list[str]:
+    """What is wrong with the memory of the processes that are judged, after a load of so many seconds."""
+    found = [
+        f"memory of {one.name} grows by {one.mb_per_ten_minutes:.2f} MB in ten minutes"
+        for one in slopes
+        if one.is_too_steep and one.name in judged
+    ]
+    if length_s >= ALL_ARE_MEASURED_S and rss_by_group():
+        measured = {one.name for one in slopes if one.measured_s >= MEASURED_S and one.mb_per_ten_minutes is not None}
+        found += [
+            f"memory of {name} was not measured for {MEASURED_S:.0f} s" for name in sorted(set(judged) - measured)
+        ]
+    return found
 
 
 def slope(name: str, samples: Sequence[Sample], warm_up_s: float = WARM_UP_S) -> Slope:

@@ -17,7 +17,6 @@ SCALED_ELSEWHERE = {
     "schedule.py LONGEST_AWAY_S": "full length; `_length` scales what it draws",
     "schedule.py LONGEST_FROZEN_S": "full length; `_length` scales what it draws",
     "soak.py DRAIN_BAR_S": "a bar: it is the same at full length",
-    "soak.py ANSWER_S": "of that bar",
     "test_planted.py timeout_s": "of a planted bug, which no outage strikes",
     "test_steps_that_fail.py STALL_S": "with the long one: no outage, the program's own steps",
     "test_steps_that_fail.py LONG_STALL_S": "longer than a session",

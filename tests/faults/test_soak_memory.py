@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from b2stream.sandbox import processes
-from tests.faults.soak_memory import MB, Memory, Sample, slope
+from tests.faults.soak_memory import MB, Memory, Sample, complaints, slope
 from tests.waiting import until
 
 
@@ -47,6 +47,24 @@ def test_a_short_life_is_told_and_not_judged() -> None:
     assert found.measured_s == 200
     assert not found.is_too_steep
     assert slope("processor", line(1, 0, 100, 80, 50), warm_up_s=300).mb_per_ten_minutes is None
+
+
+def test_whose_memory_is_judged_is_named_and_others_are_not() -> None:
+    slopes = [slope(name, line(1, 0, 1800, 80, 2), warm_up_s=300) for name in ("first", "kafka", "processor")]
+    found = complaints(slopes, {"first", "processor"}, 1799)
+    assert [each.split()[2] for each in found] == ["first", "processor"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells it so")
+@pytest.mark.parametrize(("length_s", "said"), [(1799, 0), (1800, 2)])
+def test_I10_a_program_that_was_not_measured_for_long_enough_fails_a_load_of_half_an_hour(
+    length_s: float, said: int
+) -> None:
+    """`replicator` was never seen; `kafka` is not ours."""
+    slopes = [slope("registrar", line(1, 0, 1800, 80, 0)), slope("first", line(1, 0, 890, 80, 0))]
+    slopes.append(slope("kafka", line(1, 0, 100, 80, 0)))
+    found = complaints(slopes, {"registrar", "first", "replicator"}, length_s)
+    assert found == [f"memory of {name} was not measured for 600 s" for name in ("first", "replicator")][:said]
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells it so")
