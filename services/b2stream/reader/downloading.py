@@ -53,9 +53,8 @@ def _holds(path: Path, size_bytes: int, sha256: str) -> bool:
 
 def _write(target: Path, fill: Callable[..., None]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (
-        target.parent / f".b2stream-{secrets.token_hex(8)}.part"
-    )  # a name of its own: long names stay within limits
+    # A name of its own, and not the target's with an ending: long names stay within limits.
+    temporary = target.parent / f".b2stream-{secrets.token_hex(8)}.part"
     try:
         with temporary.open("xb") as file:
             fill(file)

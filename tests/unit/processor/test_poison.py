@@ -73,9 +73,8 @@ POISON = {
     "close that outgrows the events": (BATCH.with_close(notes={"why": "x" * 200_000}).close(ONE), "bad_close"),
 }
 
-MAYBE_OF_A_LATER_RELEASE = {
-    "unknown fingerprint"
-}  # its letter lets the gateway send again, until processors are upgraded
+MAYBE_OF_A_LATER_RELEASE = {"unknown fingerprint"}
+"""Their letters let the gateway send again, until processors are upgraded."""
 
 
 @pytest.mark.parametrize("kind", POISON)

@@ -212,9 +212,8 @@ class Links:
         """This thread's link; after a fork a new one, because parent and child must not share a socket."""
         if getattr(self._local, "process", None) != os.getpid():
             if hasattr(self._local, "link"):
-                _of_the_parent.append(
-                    self._local.link
-                )  # never closed here: a goodbye would end the parent's connection
+                # Never closed here: a goodbye would end the parent's connection.
+                _of_the_parent.append(self._local.link)
             link = Link(self._location, self._timeout_s)
             with self._lock:
                 self._all.add(link)
