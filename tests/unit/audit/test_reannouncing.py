@@ -18,7 +18,7 @@ from b2stream.contracts.records import BatchClosed, BatchCommitted
 from b2stream.errors import AccessRefused, Retryable
 from b2stream.programs.audit.announcer import Announcer
 from b2stream.programs.audit.gathering.walking import SignatureCheck
-from b2stream.programs.audit.repair.planning import ANNOUNCE, Act, RepairPlan
+from b2stream.programs.audit.repair.planning import ANNOUNCE, COPY, Act, RepairPlan
 from b2stream.programs.audit.repair.reannouncing import Announced, Terms, reannounce
 from b2stream.programs.audit.repair.repairing import Repair
 from tests.unit.audit.test_scrubbing import Told
@@ -148,3 +148,41 @@ def test_I9_repair_announces_none_of_two_manifests_that_came_to_differ_after_it_
     (done,) = repair.apply(RepairPlan([Act(ANNOUNCE, "csc", path)]))
     assert "neither is announced" in done.trouble
     assert told.values == []
+
+
+def repairing(*stores: MemoryStore, told: Told | None = None) -> Repair:
+    announcer = Announcer(told or Told(), Framing(), "icos", 3)
+    return Repair({store.centre: store for store in stores}, announcer, StoppableClock())
+
+
+def test_I10_repair_looks_at_the_manifests_that_it_announces_and_lists_nothing_for_them(store: MemoryStore) -> None:
+    paths = [state.path for state in store.list() if state.path.endswith(".json")]
+    store.calls.clear()
+    done = list(repairing(store).apply(RepairPlan([Act(ANNOUNCE, "csc", path) for path in paths])))
+    assert [each.outcome for each in done] == ["announced", "announced"]
+    assert [about for call, about in store.calls if call == "list"] == [".quarantine"], "for what was not told"
+    assert [about for call, about in store.calls if call == "read"] == paths
+
+
+@pytest.mark.parametrize("path", ["SE-Htm/EC/2026/05/nothing.csv.manifest.json", ".quarantine/a.json"])
+def test_a_manifest_that_is_not_there_is_a_trouble_of_its_act(store: MemoryStore, path: str) -> None:
+    (done,) = repairing(store).apply(RepairPlan([Act(ANNOUNCE, "csc", path)]))
+    assert path in done.trouble
+
+
+def test_I12_what_the_first_centre_lost_with_the_log_is_copied_back_and_then_announced(store: MemoryStore) -> None:
+    second, told = MemoryStore("fzj"), Told()
+    manifest = next(state.path for state in store.list() if state.path.endswith(".json"))
+    acts = []
+    for path in (manifest.removesuffix(".manifest.json"), manifest):
+        content = store.content(path)
+        second.put(path, content)
+        store.remove(path)
+        sha256 = hashlib.sha256(content).hexdigest()
+        acts.append(Act(COPY, "csc", path, source="fzj", size_bytes=len(content), sha256=sha256))
+    acts.append(Act(ANNOUNCE, "csc", manifest))
+    done = list(repairing(store, second, told=told).apply(RepairPlan(acts)))
+    assert [each.outcome for each in done] == ["copied", "copied", "announced"]
+    framed = [Framing().unframe(value) for value in told.values]
+    (event,) = [BatchCommitted.from_framed(each) for each in framed if each.schema.name == "BatchCommitted"]
+    assert (event.centre, event.manifest_path) == ("csc", manifest)

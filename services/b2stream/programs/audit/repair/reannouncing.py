@@ -6,7 +6,7 @@ recognise a repeat by the state that they find, so announcing what was announced
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -85,16 +85,16 @@ def reannounce(
     terms: Terms = _NO_TERMS,
     folder: str = "",
     is_wanted: Callable[[str], bool] = lambda manifest_path: True,
+    manifest_paths: Iterable[str] | None = None,
     now_s: Callable[[], float] = time.time,
     acknowledged_within_s: float = WITHIN_S,
 ) -> Iterator[Announced]:
     """Announce each batch below `folder` whose manifest and data object verify at the first centre, which is `store`, unless the
-    second centre has another manifest in its place.
+    second centre has another manifest in its place. With `manifest_paths`, which somebody has looked up already, nothing is listed.
 
     In order of series and number as far as one page of the listing goes; memory is bounded. Raises Retryable, Fatal.
     """
-    paths = (state.path for state in store.list(folder) if state.path.endswith(MANIFEST_SUFFIX))
-    wanted = (path for path in paths if not path.startswith(".") and is_wanted(path))
+    wanted = filter(is_wanted, _listed(store, folder) if manifest_paths is None else manifest_paths)
     with ThreadPoolExecutor(_THREADS, "manifests") as threads:
         while page := list(islice(wanted, _AT_ONCE)):
             now_us = int(now_s() * 1e6)
@@ -106,6 +106,12 @@ def reannounce(
                 wait_for(published, event.path, acknowledged_within_s)
             yield from (Announced(event.manifest_path, event.batch) for event in events)
             yield from (each for each in found if isinstance(each, Announced))
+
+
+def _listed(store: ObjectStore, folder: str) -> Iterator[str]:
+    """The manifests of batches below a folder."""
+    paths = (state.path for state in store.list(folder))
+    return (path for path in paths if path.endswith(MANIFEST_SUFFIX) and not path.startswith("."))
 
 
 def _event(

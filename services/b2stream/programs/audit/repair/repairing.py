@@ -135,23 +135,19 @@ class Repair:
 
     def _announce(self, act: Act) -> Done:
         first = self.stores[act.centre]
-        folder = act.path.rpartition("/")[0]
-        found = reannounce(
+        (found,) = reannounce(
             first,
             self.announcer,
             second=next((store for centre, store in self.stores.items() if centre != act.centre), None),
             terms=self.terms,
-            folder=folder,
-            is_wanted=lambda path: path == act.path,
+            manifest_paths=[act.path],
             now_s=self.now_s,
             acknowledged_within_s=self.acknowledged_within_s,
         )
-        for each in found:
-            if each.trouble:
-                return Done(act, "", each.trouble)
-            self._tell(replace(act, batch=each.batch), ANNOUNCEMENT, f"its commit event was published again; {act.why}")
-            return Done(act, "announced")
-        return Done(act, "", "the manifest is not there")
+        if found.trouble:
+            return Done(act, "", found.trouble)
+        self._tell(replace(act, batch=found.batch), ANNOUNCEMENT, f"its commit event was published again; {act.why}")
+        return Done(act, "announced")
 
     def _register(self, act: Act, is_untold: bool) -> Done:
         """`is_untold`: no event tells of this record since the plan was made, so if it is right, a run that ended early wrote it."""
