@@ -29,9 +29,8 @@ class Recorder:
     def __init__(self, bootstrap: str, topic: str, oracle: Oracle) -> None:
         self._bootstrap, self._topic, self._oracle = bootstrap, topic, oracle
         self._admin = self._new_admin()
-        self._retired: list[
-            AdminClient
-        ] = []  # one that goes while an answer is on its way may take the process with it
+        # Kept, because one that goes while an answer is on its way may take the process with it.
+        self._retired: list[AdminClient] = []
 
     def catch_up(self) -> int:
         """Keep what was acknowledged since the last time; returns how many messages."""
