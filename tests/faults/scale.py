@@ -1,7 +1,7 @@
 """How much shorter than in life outages, T and timeouts are: one factor, printed at the head of a run.
 
-`FULL=1 make faults` runs them at full length. Where 1/8 of a length in life would be waited for too long, a module names a smaller
-full length, and says so.
+`FULL=1 make faults` runs them at full length. Where 1/8 of a length in life would be waited for too long, a module gives a shorter one,
+which counts only where lengths are scaled.
 """
 
 import os
@@ -16,9 +16,13 @@ def factor() -> float:
     return 1.0 if os.environ.get(FULL_VARIABLE, "") not in ("", "0") else SHORTER_BY
 
 
-def scaled_s(full_s: float, *, at_least_s: float = 0.0) -> float:
-    """The length in this run, seconds, of what takes `full_s` in life; never below what a session or a poll sets."""
-    return max(full_s / factor(), at_least_s)
+def scaled_s(full_s: float, *, at_least_s: float = 0.0, short_s: float | None = None) -> float:
+    """The length in this run, seconds, of what takes `full_s` in life; never below what a session or a poll sets.
+
+    `short_s`: where lengths are scaled, this one instead.
+    """
+    by = factor()
+    return max(full_s / by if by == 1 or short_s is None else short_s, at_least_s)
 
 
 def deadline_s(shortened_s: float) -> float:
@@ -30,5 +34,5 @@ def told() -> str:
     """The factor, for the head of a run."""
     by = factor()
     if by == 1:
-        return "faults: full lengths, as each module names them"
+        return "faults: full lengths"
     return f"faults: outages, T and timeouts are 1/{by:g} of full length, and no shorter than a session or a poll needs (FULL=1)"

@@ -29,10 +29,10 @@ from tests.waiting import PATIENCE_S, until
 MIB = 1 << 20
 LARGE_BYTES = 5 * MIB  # more than a small disk holds, so that each one is evicted from it, whenever the others come
 QUOTA_EXCEEDED = -110_000  # SYS_RESC_QUOTA_EXCEEDED
-TIMEOUT_S = scaled_s(32.0)
-"""In life a minute; half of that, because a slow disk is waited for twice as long, several times."""
-SILENCE_S = scaled_s(120.0, at_least_s=15.0)
-"""T, in life 15 minutes; a smaller one, because it is waited for. No gateway of this load is silent for so long in mid-batch."""
+TIMEOUT_S = scaled_s(60.0, short_s=4.0)
+"""Short, because a slow disk is waited for twice as long, several times."""
+SILENCE_S = scaled_s(900.0, short_s=15.0)
+"""T; short, because it is waited for. No gateway of this load is silent for so long in mid-batch."""
 
 
 @dataclass

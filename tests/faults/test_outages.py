@@ -26,8 +26,7 @@ from tests.faults.watched import WatchedChain
 from tests.waiting import until
 
 HEALED_S = deadline_s(120.0)  # longest time to drain after a fault is gone
-SECOND_FROZEN_S = scaled_s(300.0)
-"""In life ten minutes and more; half of that, because 1/8 of ten would be most of this test."""
+SECOND_FROZEN_S = scaled_s(600.0, short_s=37.5)  # 1/8 would be most of this test
 FIRST_DEAD_S = scaled_s(300.0)
 FIRST_FROZEN_S = scaled_s(120.0, at_least_s=12.0)  # longer than `ANSWER_S`
 KAFKA_FROZEN_S = scaled_s(120.0, at_least_s=15.0)  # longer than a session

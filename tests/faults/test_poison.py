@@ -27,8 +27,8 @@ from tests.integration.processor.test_readiness import page
 from tests.unit.processor.stations import StationBatch, attempt_name
 from tests.waiting import PATIENCE_S, until
 
-SILENCE_S = scaled_s(120.0, at_least_s=15.0)
-"""T here, in life 15 minutes; a smaller one, because it is waited for. Gateways of this load are never silent for so long in mid-batch."""
+SILENCE_S = scaled_s(900.0, short_s=15.0)
+"""T; short, because it is waited for. Gateways of this load are never silent for so long in mid-batch."""
 LETTERS_A_MINUTE = 30
 FLOOD = 200
 Letters = dict[

@@ -41,9 +41,9 @@ from tests.faults.load import FOREST, MEADOW, TOWER, StationFile
 from tests.faults.scale import deadline_s, scaled_s
 from tests.waiting import PATIENCE_S, until
 
-SILENCE_S = scaled_s(96.0, at_least_s=8.0)
-"""T where a station is silent for longer than that; in life 15 minutes, a smaller one here, because it is waited for several times."""
-STALL_S = round(scaled_s(288.0, at_least_s=30.0))
+SILENCE_S = scaled_s(900.0, short_s=12.0)
+"""T where a station is silent for longer than that; short, because it is waited for several times."""
+STALL_S = round(scaled_s(1500.0, short_s=36.0))
 
 Rounds = Iterator[list[StationFile]]
 

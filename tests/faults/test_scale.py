@@ -50,6 +50,14 @@ def test_a_floor_holds_for_shortened_lengths_and_deadlines_grow_with_full_ones(
     assert scale.deadline_s(120) == deadline_s
 
 
+@pytest.mark.parametrize(("given", "length_s"), [("", 15.0), ("1", 900.0)])
+def test_a_length_that_is_shorter_still_counts_only_where_lengths_are_scaled(
+    monkeypatch: pytest.MonkeyPatch, given: str, length_s: float
+) -> None:
+    monkeypatch.setenv(scale.FULL_VARIABLE, given)
+    assert scale.scaled_s(900, short_s=15) == length_s
+
+
 def test_a_broker_that_is_away_outlasts_a_consumers_session() -> None:
     assert 90 / scale.SHORTER_BY > 10
 

@@ -29,7 +29,7 @@ from tests.faults.lasting import over
 from tests.faults.load import StationFile
 from tests.faults.proxy import Fault, FaultProxy
 from tests.faults.scale import deadline_s, scaled_s
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 GATEWAY = "gateway"
 CLIENTS = {
@@ -39,9 +39,9 @@ CLIENTS = {
     REGISTRAR: "b2stream-registrar",
 }
 """How each program calls itself towards Kafka, as a fault's `only` takes it."""
-ANSWER_S = scaled_s(40.0)
+ANSWER_S = scaled_s(60.0, short_s=5.0)
 """Setting `timeout_s` of both centres and the Handle server: how long a link is silent before it is given up.
-In life a minute; a smaller one, because nearly every case waits for it."""
+Short, because nearly every case waits for it."""
 FILES = 4  # of each case
 HEALED_S = deadline_s(120.0)  # longest time to drain after a fault is gone
 
@@ -164,7 +164,10 @@ class LinkedChain(Chain):
         """Put a fault on a link, give files, and wait until it took effect on so many connections."""
         self.links[link].set(fault)
         self.give(self.next_files() if files is None else files)
-        until(lambda: self.links[link].counts.hits >= hits, lambda: f"{fault} never struck: {self.describe()}")
+        struck_s = PATIENCE_S + (hits - 1) * ANSWER_S  # who was struck once asks again after that
+        until(
+            lambda: self.links[link].counts.hits >= hits, lambda: f"{fault} never struck: {self.describe()}", struck_s
+        )
 
     def stay(self, length_s: float) -> None:
         """Let a fault last."""
