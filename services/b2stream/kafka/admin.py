@@ -15,6 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # imported th
     NewTopic,
     OffsetSpec,
     ResourceType,
+    TopicDescription,
 )
 
 from b2stream.errors import Fatal
@@ -31,6 +32,7 @@ _NO_COORDINATOR_YET = {
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError._WAIT_COORD,
 }
+_WORN_AFTER_S = 30.0
 _OLD_LEADER = {
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.UNKNOWN_LEADER_EPOCH,
@@ -103,6 +105,7 @@ class Admin:
         self._there: set[str] = set()
 
     def _client(self) -> AdminClient:
+        self._made_s = time.monotonic()
         settings = client_settings(self._brokers, self._client_id)
         return AdminClient(settings | {"error_cb": self._complaint.heard})
 
@@ -119,12 +122,17 @@ class Admin:
                     _kept.append(self._admin)
                     raise
             except KafkaException as error:
-                if error.args[0].code() == KafkaError._TIMED_OUT:
+                if self._is_worn(error.args[0].code()):
                     self._begin_anew()
                 raise
             else:
                 self._complaint.answered()
                 return answer
+
+    def _is_worn(self, code: int) -> bool:
+        """Whether to ask with another client: a time-out may be this client's doing, and so may an old one's "no broker at all"."""
+        is_old = time.monotonic() - self._made_s > _WORN_AFTER_S
+        return code == KafkaError._TIMED_OUT or (code == KafkaError._TRANSPORT and is_old)
 
     def _begin_anew(self) -> None:
         """Ask with another client from now on; those before stay for a while, for their own threads may know them still.
@@ -173,9 +181,20 @@ class Admin:
                     raise ours from error
             time.sleep(0.02)
 
+    def partition_count(self, name: str) -> int:
+        """How many partitions a topic has. Raises NoSuchTopic, or Retryable where nobody answers."""
+        try:
+            return len(self._partitioned(name).partitions)
+        except KafkaException as error:
+            raise translated(error) from error
+
+    def _partitioned(self, name: str) -> TopicDescription:
+        asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=_ANSWER_S)
+        described: TopicDescription = self._answer(asked[name])
+        return described
+
     def _described(self, name: str) -> TopicFacts:
-        names = TopicCollection([name])
-        described = self._answer(self._admin.describe_topics(names, request_timeout=_ANSWER_S)[name])
+        described = self._partitioned(name)
         resource = ConfigResource(ResourceType.TOPIC, name)
         config = self._answer(self._admin.describe_configs([resource], request_timeout=_ANSWER_S)[resource])
         values = {each.name: each.value for each in config.values()}

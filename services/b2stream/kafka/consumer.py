@@ -81,7 +81,7 @@ class Consumer:
                 }
             begin |= offsets or {}
             self._next = begin
-            self._consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in begin.items()])
+            self._assign()
 
     def poll(self, timeout_s: float) -> LogMessage | None:
         """The next message, None where none came in time. Raises LostOffsets, Refused, ConfigurationError."""
@@ -133,20 +133,26 @@ class Consumer:
             self._consumer.pause(self._consumer.assignment())
 
     def _look_after_itself(self) -> None:
-        """Join the group anew where this member stands still."""
-        if self._group is None:
-            return
-        hangs = self._commits.hang_for_good(self._consumer)
+        """Read on with another client where this one stands still."""
+        hangs = self._group is not None and self._commits.hang_for_good(self._consumer)
         if self._paused and not hangs:
             self._standstill.gave()
-        elif hangs or self._standstill.is_certain(self._next, self.partition_count):
-            _log.error("%s: nothing comes, or offsets are not taken; joining group %s anew", self._topic, self._group)
+        elif hangs or self._standstill.is_certain(self._next):
+            _log.error("%s: nothing comes, or offsets are not taken; going on with a new client", self._topic)
             old = self._consumer
-            self._revoked(old, [TopicPartition(self._topic, number) for number in self._next])
+            if self._group is not None:
+                self._revoked(old, [TopicPartition(self._topic, number) for number in self._next])
             self._consumer = _Consumer(self._settings)
-            self._join()
+            if self._group is not None:
+                self._join()
+            else:
+                self._assign()
             # Whatever holds it may hold this, too; what it still has to say is of no interest (`_revoked`).
             threading.Thread(target=old.close, name="closing", daemon=True).start()
+
+    def _assign(self) -> None:
+        """Read without a group, from where the next message is."""
+        self._consumer.assign([TopicPartition(self._topic, number, offset) for number, offset in self._next.items()])
 
     def _join(self) -> None:
         self._consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._revoked)

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 class Offsets(Protocol):
     """What is asked of the cluster, by a client of its own; `b2stream.kafka.admin.Admin` says what each does."""
 
+    def partition_count(self, topic: str) -> int: ...
+
     def ranges(self, topic: str, partitions: int) -> dict[int, LogRange]: ...
 
     def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]: ...
@@ -64,11 +66,12 @@ class Standstill:
         self._committed = None
         self._suspected = {}
 
-    def is_certain(self, next_offsets: Mapping[int, int], partitions: Callable[[], int]) -> bool:
+    def is_certain(self, next_offsets: Mapping[int, int]) -> bool:
         """Whether it stands still: asked of the cluster where the patience is at an end, else False.
 
         `next_offsets`: what it reads next of each partition that is its own. Without any it stands still where its whole group does:
-        the log holds more, and between two looks no offset was committed.
+        the log holds more, and between two looks no offset was committed. The consumer itself is asked nothing: one that stood still for
+        good (librdkafka 2.16, after a broker was frozen, thawed and killed) answered "broker transport failure" for as long as it lived.
         """
         now_s = self._clock()
         if now_s - self._since_s < self._patience_s:
@@ -76,7 +79,7 @@ class Standstill:
         self._since_s = now_s
         try:
             with known_topic():
-                held, moved = self._look(partitions(), of_group=not next_offsets)
+                held, moved = self._look(of_group=not next_offsets)
         except Retryable as error:
             _log.info("whether %s holds more cannot be asked: %s", self._topic, error)
             return False
@@ -97,10 +100,11 @@ class Standstill:
         self._since_s = now_s - self._patience_s + min(CONFIRM_S, self._patience_s)
         return any(before.get(number) == offset for number, offset in behind.items())
 
-    def _look(self, partitions: int, *, of_group: bool) -> tuple[dict[int, LogRange], bool]:
+    def _look(self, *, of_group: bool) -> tuple[dict[int, LogRange], bool]:
         """What the log holds, and whether the group's offsets are others than at the last look."""
         if self._offsets is None:
             self._offsets = self._make_offsets()
+        partitions = self._offsets.partition_count(self._topic)
         held = self._offsets.ranges(self._topic, partitions)
         if not of_group:
             return held, False

@@ -17,6 +17,7 @@ class FakeAdminClient:
     """The first that is made knows no controller, and never will; those that come later answer."""
 
     made: ClassVar[list["FakeAdminClient"]] = []
+    complaint: ClassVar[KafkaError] = KafkaError(KafkaError._TIMED_OUT, "while waiting for controller")
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.made.append(self)
@@ -36,7 +37,7 @@ class FakeAdminClient:
         if self._knows_controller:
             future.set_result(answer)
         else:
-            future.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT, "while waiting for controller")))
+            future.set_exception(KafkaException(self.complaint))
         return future
 
 
@@ -49,6 +50,27 @@ def test_I11_a_client_that_waits_in_vain_for_a_controller_is_replaced(monkeypatc
     facts = asking.topic("icos.commits")
     assert (facts.topic_id, facts.partitions, facts.config) == ("abc", 2, {"retention.ms": "-1"})
     assert len(FakeAdminClient.made) == 2
+
+
+class Cut(FakeAdminClient):
+    """The first that is made reaches no broker, and never will."""
+
+    complaint = KafkaError(KafkaError._TRANSPORT, "Failed to get metadata")
+
+
+@pytest.mark.parametrize(("worn_after_s", "made"), [(0.0, 2), (3600.0, 1)], ids=["old", "young"])
+def test_I11_an_old_client_that_reaches_no_broker_is_replaced_and_a_young_one_asked_again(
+    monkeypatch: pytest.MonkeyPatch, worn_after_s: float, made: int
+) -> None:
+    monkeypatch.setattr(FakeAdminClient, "made", [])
+    monkeypatch.setattr(admin, "AdminClient", Cut)
+    monkeypatch.setattr(admin, "_WORN_AFTER_S", worn_after_s)
+    asking = Admin("127.0.0.1:1")
+    with pytest.raises(Retryable, match="Failed to get metadata"):
+        asking.partition_count("icos.commits")
+    assert len(FakeAdminClient.made) == made
+    if made == 2:
+        assert asking.partition_count("icos.commits") == 2
 
 
 class AfterAnElection(FakeAdminClient):

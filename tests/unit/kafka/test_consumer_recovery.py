@@ -7,8 +7,9 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from b2stream.errors import Retryable
-from b2stream.kafka import commits, consumer
+from b2stream.kafka import LogRange, commits, consumer
 from b2stream.kafka.consumer import Consumer
+from b2stream.kafka.security import Brokers
 
 
 class Broken:
@@ -72,6 +73,57 @@ def test_I11_a_broker_that_knows_no_topic_for_a_moment_ends_nobody(monkeypatch: 
         assert reading.poll(0.0) is None
     client: Any = reading._consumer
     assert client.assigned == [[], [(0, 7)]]
+
+
+class StuckClient(FakeClient):
+    """The first that is made reaches nobody any more and says nothing of it; those that are made later read on."""
+
+    made = 0
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        super().__init__(settings)
+        self.answers = []
+        StuckClient.made += 1
+        self.is_stuck = StuckClient.made == 1
+
+    def list_topics(self, topic: str, timeout: float) -> Any:
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT, "Failed to get metadata"))
+
+    def close(self) -> None:
+        pass
+
+
+class Cluster:
+    """What a client of its own is told: one partition of nine messages, of which the group has done five."""
+
+    def __init__(self, brokers: Brokers, client_id: str) -> None:
+        pass
+
+    def partition_count(self, topic: str) -> int:
+        return 1
+
+    def ranges(self, topic: str, partitions: int) -> dict[int, LogRange]:
+        return dict.fromkeys(range(partitions), LogRange(0, 9))
+
+    def committed(self, group: str, topic: str, partitions: int) -> dict[int, int]:
+        return {0: 5}
+
+
+@pytest.mark.parametrize("group", ["g", None], ids=["in a group", "alone"])
+def test_I11_a_client_that_reaches_nobody_any_more_is_replaced_though_it_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch, group: str | None
+) -> None:
+    monkeypatch.setattr(StuckClient, "made", 0)
+    monkeypatch.setattr(consumer, "_Consumer", StuckClient)
+    monkeypatch.setattr(consumer, "Admin", Cluster)
+    partitions, offsets = (None, None) if group else ([0], {0: 5})
+    reading = Consumer(
+        "127.0.0.1:1", "t", client_id="test", group=group, partitions=partitions, offsets=offsets, patience_s=0.0
+    )
+    while StuckClient.made == 1:
+        assert reading.poll(0.0) is None
+    client: Any = reading._consumer
+    assert client.assigned == ([] if group else [[(0, 5)]])
 
 
 class HangingClient(FakeClient):

@@ -22,6 +22,9 @@ class Cluster:
     looks: int = 0
     now_s: float = 0.0
 
+    def partition_count(self, topic: str) -> int:
+        return len(self.ends)
+
     def ranges(self, topic: str, partitions: int) -> dict[int, LogRange]:
         self.looks += 1
         if not self.answers:
@@ -37,28 +40,24 @@ class Cluster:
         return Standstill(lambda: self, "icos.commits", "replicator", clock=lambda: self.now_s)
 
 
-def _two() -> int:
-    return 2
-
-
 def test_I11_a_member_that_is_behind_and_gets_nothing_stands_still() -> None:
     cluster = Cluster()
     standstill = cluster.standstill()
-    assert not standstill.is_certain({0: 3, 1: 0}, _two), "the patience has just begun"
+    assert not standstill.is_certain({0: 3, 1: 0}), "the patience has just begun"
     assert cluster.looks == 0, "nobody is asked while there is patience"
     cluster.now_s += PATIENCE_S
-    assert not standstill.is_certain({0: 3, 1: 0}, _two), "a message may have come just now"
+    assert not standstill.is_certain({0: 3, 1: 0}), "a message may have come just now"
     cluster.now_s += CONFIRM_S
-    assert standstill.is_certain({0: 3, 1: 0}, _two)
+    assert standstill.is_certain({0: 3, 1: 0})
 
 
 def test_a_member_that_reads_on_between_two_looks_does_not_stand_still() -> None:
     cluster = Cluster()
     standstill = cluster.standstill()
     cluster.now_s += PATIENCE_S
-    assert not standstill.is_certain({0: 3}, _two)
+    assert not standstill.is_certain({0: 3})
     cluster.now_s += CONFIRM_S
-    assert not standstill.is_certain({0: 4}, _two)
+    assert not standstill.is_certain({0: 4})
 
 
 @pytest.mark.parametrize("next_offsets", [{0: 5, 1: 0}, {1: 0}], ids=["all is read", "not its partition"])
@@ -66,7 +65,7 @@ def test_a_member_that_has_read_all_of_its_own_waits(next_offsets: dict[int, int
     cluster = Cluster()
     standstill = cluster.standstill()
     cluster.now_s += PATIENCE_S
-    assert not standstill.is_certain(next_offsets, _two)
+    assert not standstill.is_certain(next_offsets)
 
 
 def test_a_message_begins_the_patience_anew() -> None:
@@ -74,7 +73,7 @@ def test_a_message_begins_the_patience_anew() -> None:
     standstill = cluster.standstill()
     cluster.now_s += PATIENCE_S
     standstill.gave()
-    assert not standstill.is_certain({0: 3}, _two)
+    assert not standstill.is_certain({0: 3})
     assert cluster.looks == 0
 
 
@@ -82,12 +81,12 @@ def test_I11_a_member_without_partitions_stands_still_where_its_group_does() -> 
     cluster = Cluster(done={0: 3})
     standstill = cluster.standstill()
     cluster.now_s += PATIENCE_S
-    assert not standstill.is_certain({}, _two), "one look alone cannot say that nothing moves"
+    assert not standstill.is_certain({}), "one look alone cannot say that nothing moves"
     cluster.done = {0: 4}
     cluster.now_s += PATIENCE_S
-    assert not standstill.is_certain({}, _two), "somebody else reads on"
+    assert not standstill.is_certain({}), "somebody else reads on"
     cluster.now_s += PATIENCE_S
-    assert standstill.is_certain({}, _two)
+    assert standstill.is_certain({})
 
 
 def test_a_member_without_partitions_of_a_group_that_is_done_waits() -> None:
@@ -95,7 +94,7 @@ def test_a_member_without_partitions_of_a_group_that_is_done_waits() -> None:
     standstill = cluster.standstill()
     for _ in range(3):
         cluster.now_s += PATIENCE_S
-        assert not standstill.is_certain({}, _two)
+        assert not standstill.is_certain({})
 
 
 def test_joining_anew_that_changes_nothing_is_tried_ever_more_seldom() -> None:
@@ -104,7 +103,7 @@ def test_joining_anew_that_changes_nothing_is_tried_ever_more_seldom() -> None:
     joined_s = []
     while cluster.now_s < 3_600.0:
         cluster.now_s += 1.0
-        if standstill.is_certain({0: 3}, _two):
+        if standstill.is_certain({0: 3}):
             joined_s.append(cluster.now_s)
             standstill.assigned()
     waits_s = [later - earlier for earlier, later in itertools.pairwise(joined_s)]
@@ -117,9 +116,9 @@ def test_while_kafka_is_away_or_does_not_know_its_topics_nothing_is_certain(trou
     standstill = cluster.standstill()
     for _ in range(3):
         cluster.now_s += PATIENCE_S
-        assert not standstill.is_certain({0: 3}, _two)
+        assert not standstill.is_certain({0: 3})
     cluster.answers = cluster.knows_topic = True
     cluster.now_s += PATIENCE_S
-    assert not standstill.is_certain({0: 3}, _two)
+    assert not standstill.is_certain({0: 3})
     cluster.now_s += CONFIRM_S
-    assert standstill.is_certain({0: 3}, _two)
+    assert standstill.is_certain({0: 3})
