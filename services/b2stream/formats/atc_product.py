@@ -112,7 +112,7 @@ def series_of(species: str, cells: dict[str, tuple[str, ...]]) -> str:
     for name in ("SamplingHeight", "InstrumentId"):
         different = {cell.strip().removesuffix(".0") for cell in cells.get(name, ())}
         parts += ["mixed"] if len(different) > 1 else [cell for cell in different if cell]
-    return tables.safe_series("_".join(parts))
+    return tables.safe_series("_".join(parts)) or "ATC"
 
 
 def _unit(name: str, measured: list[str], header: dict[str, str]) -> str:

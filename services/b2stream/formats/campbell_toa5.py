@@ -32,6 +32,7 @@ STATION_FRONT = re.compile(rf"({STATION_ID})(?![A-Za-z0-9])", re.ASCII)
 NAME_START = re.compile(r".*?(?<!\d)(\d{8})-(\d{4})(?!\d)", re.ASCII)
 NAME_RATE = re.compile(r".*?(?<!\d)(\d{1,4})Hz(?![a-z])", re.ASCII)
 HEADER_LINES = 4
+LONGEST_SERIES = 100  # characters
 
 
 class CampbellToa5:
@@ -81,9 +82,9 @@ class CampbellToa5:
 
 
 def series_of(environment: list[str]) -> str:
-    """Table and serial number, as `meteo_2835`."""
-    table = environment[7] or environment[1]
-    parts = map(tables.safe_series, (table, environment[3]))
+    """Table and serial number, as `meteo_2835`; of a table's name as much as the serial number leaves room for."""
+    table, serial = map(tables.safe_series, (environment[7] or environment[1], environment[3]))
+    parts = (table[: LONGEST_SERIES - 1 - len(serial)], serial)
     return "_".join(part for part in parts if part) or "toa5"
 
 

@@ -56,7 +56,7 @@ class PicarroDatalog:
         left_out = [name for name in names if name in TIME_COLUMNS]
         return Reading(
             station=None,
-            series=f"picarro-{found['instrument']}" if found else "picarro",
+            series=f"picarro-{tables.safe_series(found['instrument'])}" if found else "picarro",
             start_us=int(instants_us[0]),
             offsets_s=instants.offsets(instants_us),
             variables=tuple(

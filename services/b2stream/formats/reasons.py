@@ -11,6 +11,7 @@ REASONS = {
     "unknown_encoding": "The content is neither UTF-8 nor Latin-1 text: it may be binary or damaged.",
     "wrong_station": "The file names another station than the gateway's.",
     "no_time": "Neither the file nor its name says when the rows were measured.",
+    "time_out_of_range": "A row lies outside the years 1 to 9999, or on the calendar's first or last day, as sentinels do.",
     "utc_offset_unknown": "Times are in the station's standard time, and neither the settings nor the country tell its offset from UTC.",
     "too_large": "Larger than 256 MiB, 40 million numbers, or 8 million cells of a table with words: parsing would hold it all in memory.",
     "too_many_columns": "The header has more than 10,000 columns.",

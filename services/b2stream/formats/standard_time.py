@@ -7,7 +7,7 @@ zone.tab for each country without daylight saving; for Ireland the offset of win
 station ids write GB, and `FR` is metropolitan France (overseas departments have codes of their own).
 """
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from b2stream.formats.base import NotReadable, Station
 
@@ -47,5 +47,8 @@ def standard_offset(names_station: str | None, station: Station) -> tuple[int, s
 
 
 def utc_text(instant_us: int) -> str:
-    """An instant in ISO 8601, for notes."""
-    return datetime.fromtimestamp(instant_us / 1e6, UTC).isoformat().replace("+00:00", "Z")
+    """An instant in ISO 8601, for notes. Raises NotReadable `time_out_of_range`."""
+    try:
+        return (datetime(1970, 1, 1) + timedelta(microseconds=instant_us)).isoformat() + "Z"
+    except OverflowError as error:
+        raise NotReadable("time_out_of_range", f"{instant_us / 1e6:.0f} s after 1970 is no date") from error

@@ -155,8 +155,10 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def safe_series(text: str) -> str:
-    """A series name out of what a header says: letters, digits, dot, hyphen and underscore, at most 80 characters."""
-    return UNSAFE.sub("_", text).strip("._")[:80]
+    """A series name out of what a header says: letters, digits, dot, hyphen and underscore, a letter or digit first, at most 80
+    characters; empty where nothing is left.
+    """
+    return UNSAFE.sub("_", text).rstrip("._").lstrip("._-")[:80]
 
 
 def _within_limit(body: str, width: int, limit: int) -> None:

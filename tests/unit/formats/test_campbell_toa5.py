@@ -41,6 +41,8 @@ def test_latin_1_units_are_read_and_noted() -> None:
         ("TOA5.dat", '"TOA5","","","","","","",""', None, "toa5"),
         ("TOA5.dat", '"TOA5","a","CR6","7","os","p","1","my table/ü"', None, "my_table_7"),
         ("TOA5.dat", "TOA5,,,", None, "toa5"),
+        ("TOA5.dat", '"TOA5","a","CR6","-7","os","p","1","-met"', None, "met_7"),
+        ("TOA5.dat", f'"TOA5","a","CR6","{"7" * 30}","os","p","1","{"t" * 90}"', None, f"{'t' * 69}_{'7' * 30}"),
     ],
 )
 def test_station_and_series_stand_in_name_and_environment(

@@ -44,6 +44,11 @@ def test_a_renamed_file_is_known_by_content_and_has_no_instrument() -> None:
     assert (result.format, result.series) == ("picarro-datalog", "picarro")
 
 
+def test_an_instrument_of_any_length_gives_a_series() -> None:
+    long = read(samples.picarro(), samples.PICARRO_NAME.replace("CFADS1234", "C" * 200))
+    assert (long.rows, long.series) == (3, f"picarro-{'C' * 80}")
+
+
 def test_an_empty_cell_is_missing_and_shifts_nothing() -> None:
     content = samples.picarro().replace(b"5.1000000000E+002".ljust(26), b" " * 26)
     reading = read(content).reading

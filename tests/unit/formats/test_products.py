@@ -60,6 +60,13 @@ def test_atc_with_rows_of_two_instruments_says_mixed() -> None:
     assert read_file(samples.ATC_NAME, content, Station("XYZ")).series == "CO2_50_mixed"
 
 
+def test_atc_of_which_nothing_names_a_series_is_called_after_its_centre() -> None:
+    content = (
+        samples.atc().replace(b"PARAMETER: CO2", b"PARAMETER: -").replace(b";50.0;", b";;").replace(b";77;", b";;")
+    )
+    assert read_file(samples.ATC_NAME, content, Station("XYZ")).series == "ATC"
+
+
 def test_atc_with_rows_of_another_site_is_malformed() -> None:
     content = samples.atc().replace(b"\nXYZ;50.0;2024;01;01;01", b"\nABC;50.0;2024;01;01;01")
     assert read_file(samples.ATC_NAME, content, Station("XYZ")).reason == "malformed_row"
