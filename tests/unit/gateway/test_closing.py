@@ -125,14 +125,17 @@ def _broken(name: str, instant_s: float) -> Reading:
     return Reading(STATION, "met", 0, values, (Variable(name, "", values),))
 
 
-@pytest.mark.parametrize("reading", [_broken("sur\udce9rogate", 1.0), _broken("T", 1e15)])
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [(_broken("sur\udce9rogate", 1.0), "format_error"), (_broken("T", 1e15), "time_out_of_range")],
+)
 def test_a_format_that_returns_what_cannot_be_written_makes_the_file_opaque(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: Reading
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: Reading, reason: str
 ) -> None:
     path = tmp_path / "a.dat"
     path.write_bytes(b"1\n2\n")
     monkeypatch.setattr(closing, "read_file", lambda *_: FileReading("somebody's", reading))
-    assert close_of(path).opaque_reason == "format_error"
+    assert close_of(path).opaque_reason == reason
 
 
 def test_a_row_that_fits_into_no_message_makes_the_file_opaque(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

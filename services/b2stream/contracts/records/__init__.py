@@ -16,6 +16,7 @@ from b2stream.contracts.records.events import (
 from b2stream.contracts.records.measurements import (
     CONTAINER_AVRO,
     CONTAINER_FILE,
+    LONGEST_CLOSE_BYTES,
     LONGEST_WINDOW_S,
     SIGNED_PREFIX,
     BatchAbandoned,
@@ -26,6 +27,7 @@ from b2stream.contracts.records.record import Record, Relation
 __all__ = [
     "CONTAINER_AVRO",
     "CONTAINER_FILE",
+    "LONGEST_CLOSE_BYTES",
     "LONGEST_WINDOW_S",
     "SIGNED_PREFIX",
     "Aggregate",

@@ -14,6 +14,8 @@ from b2stream.errors import Poison
 
 SIGNED_PREFIX = b"b2stream close 1\n"
 LONGEST_WINDOW_S = 86_400
+LONGEST_CLOSE_BYTES = 128 << 10
+"""As a message. Commit event and `BatchRepeated` repeat the close, the latter as JSON: both must fit into a message."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 CONTAINER_FILE = 0

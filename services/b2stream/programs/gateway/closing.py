@@ -14,7 +14,7 @@ import numpy as np
 from b2stream.batches.manifest import batch_of
 from b2stream.batches.paths import split_name
 from b2stream.contracts import blocks, schemas
-from b2stream.contracts.canonical import iso_utc
+from b2stream.contracts.canonical import EARLIEST_US, LATEST_US
 from b2stream.contracts.records import CONTAINER_FILE, BatchClosed, Relation
 from b2stream.formats.base import NotReadable, Reading, Station
 from b2stream.formats.registry import OPAQUE, FileReading, read_file
@@ -25,6 +25,10 @@ from b2stream.software import software
 
 NAME = "b2stream-gateway"
 NOT_PLACED_YET = -1
+LONGEST_TEXT_BYTES = 1_000
+"""Of a note or a detail: what a file says of itself may be as long as the file, where it stands whole."""
+OF_THE_FILE_BYTES = 32 << 10
+"""What a close may say because of its file. In `LONGEST_CLOSE_BYTES` its sources have room beside that, and attempts it supersedes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,12 @@ class Prepared:
 def prepare(snapshot: Snapshot, station: Station, block_bytes: int, cuts: tuple[Cut, ...] | None = None) -> Prepared:
     """Read a file and cut it, or cut it as `cuts` say. Raises FileChanged, also where the cuts are not this file's."""
     assert station.station is not None
-    reading = _writable(_read(snapshot, station))
+    reading = _writable(_read(snapshot, station), station.station, snapshot)
     if cuts is None:
         try:
             cuts = cut(station.station, reading.series, reading.reading, snapshot.size_bytes, block_bytes)
         except NotReadable as too_large:
-            detail = f"{reading.format}: {too_large.detail}"
-            reading = FileReading(OPAQUE, None, too_large.reason, detail, reading.names_station)
+            reading = _opaque(reading, too_large.reason, too_large.detail)
             cuts = cut(station.station, reading.series, None, snapshot.size_bytes, block_bytes)
     elif not cuts or cuts[-1] != Cut(reading.rows, snapshot.size_bytes):
         raise FileChanged(f"{snapshot.name} has {reading.rows} rows and {snapshot.size_bytes} bytes")
@@ -101,8 +104,8 @@ def draft(
         supersedes=supersedes,
         input_format=reading.format,
         opaque_reason=reading.reason if reading.opaque else None,
-        opaque_detail=printable(reading.detail) if reading.opaque else None,
-        notes={printable(key): printable(text) for key, text in notes.items()},
+        opaque_detail=_short(reading.detail) if reading.opaque else None,
+        notes={printable(key): _short(text) for key, text in notes.items()},
         window_s=window_s,
         software=software(NAME) if made_by is None else made_by,
         sources=sources,
@@ -135,22 +138,46 @@ def _read(snapshot: Snapshot, station: Station) -> FileReading:
     return FileReading(OPAQUE, None, "too_large", f"{snapshot.size_bytes} bytes")
 
 
-def _writable(reading: FileReading) -> FileReading:
-    """The reading, or opaque where its texts are no UTF-8 or its instants no dates: a format of another package may do either."""
+def _writable(reading: FileReading, station: str, snapshot: Snapshot) -> FileReading:
+    """The reading, or opaque where the processor would refuse its blocks or its close: then the file would never be archived.
+
+    Files hold sentinels for instants; a format of another package may give anything.
+    """
     if reading.reading is None:
         return reading
-    texts = [text for variable in reading.reading.variables for text in (variable.name, variable.unit)]
-    for label in reading.reading.labels:
-        texts += [label.name, *label.values, *label.judges, *label.bad]
     try:
-        for text in texts:
+        for instant_us in (reading.reading.start_us, *_span(reading.reading)):
+            if instant_us is not None and not EARLIEST_US <= instant_us <= LATEST_US:
+                return _opaque(reading, "time_out_of_range", f"an instant is {instant_us / 1e6:.0f} s after 1970")
+        for text in _texts(reading.reading):
             text.encode()
-        for instant_us in _span(reading.reading):
-            if instant_us is not None:
-                iso_utc(instant_us)
+        close = place(draft(Prepared(station, snapshot, reading, (), snapshot.raw_sha256), "0" * 32, 1_800), None)
+        wrong = close.wrong()
+        if (size_bytes := len(close.to_body())) > OF_THE_FILE_BYTES:
+            wrong.append(f"notes: the close would have {size_bytes} bytes")
     except (UnicodeEncodeError, OverflowError) as error:
-        return FileReading(OPAQUE, None, "format_error", f"{reading.format}: {error}", reading.names_station)
-    return reading
+        wrong = [str(error)]
+    return _opaque(reading, "format_error", ", ".join(wrong)) if wrong else reading
+
+
+def _opaque(reading: FileReading, reason: str, detail: str) -> FileReading:
+    return FileReading(OPAQUE, None, reason, f"{reading.format}: {detail}", reading.names_station)
+
+
+def _texts(reading: Reading) -> Iterator[str]:
+    """Everything that its blocks write as text."""
+    for variable in reading.variables:
+        yield from (variable.name, variable.unit)
+    for label in reading.labels:
+        yield from (label.name, *label.values, *label.judges, *label.bad)
+
+
+def _short(text: str) -> str:
+    """A text that a close can hold, cut where it is too long."""
+    whole = printable(text).encode()
+    if len(whole) <= LONGEST_TEXT_BYTES:
+        return whole.decode()
+    return whole[: LONGEST_TEXT_BYTES - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _bodies(station: str, snapshot: Snapshot, reading: FileReading, cuts: tuple[Cut, ...]) -> Iterator[bytes]:

@@ -9,11 +9,8 @@ from b2stream.contracts.envelopes import Envelope, read_envelope
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.partitions import partition_of
-from b2stream.contracts.records import BatchAbandoned, BatchClosed
+from b2stream.contracts.records import LONGEST_CLOSE_BYTES, BatchAbandoned, BatchClosed
 from b2stream.errors import Poison
-
-LONGEST_CLOSE_BYTES = 128 << 10
-"""Commit event and `BatchRepeated` repeat the close, the latter as JSON: both must fit into a message."""
 
 
 @dataclass(frozen=True, slots=True)
