@@ -1,14 +1,18 @@
 """The commit event of a batch that is in place: what its manifest says, and where both objects lie.
 
-The processor publishes it once; `reannounce` publishes it again where the log was lost.
+The processor publishes it once; `reannounce` publishes it again where the log was lost. What is published again says nothing of when
+bytes were read: the catalogues alone were asked, perhaps years later.
 """
 
 from b2stream.archive.placing import PlacedPair
 from b2stream.archive.store import ObjectStore
 from b2stream.batches.identity import id24
 from b2stream.batches.manifest import Manifest
-from b2stream.contracts.records import BatchCommitted
+from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.contracts.stations import UNDESCRIBED, Described
+
+REANNOUNCE, REPAIR = "b2stream-reannounce", "b2stream-repair"
+"""Whose commit events are no first ones, as their `software` names them."""
 
 
 def commit_event(
@@ -65,3 +69,18 @@ def commit_event(
         theme=described.theme,
         data_level=described.data_level,
     )
+
+
+def is_published_again(commit: BatchCommitted) -> bool:
+    """Whether a commit event was made from a manifest that was in place long before."""
+    return commit.software.partition(" ")[0] in (REANNOUNCE, REPAIR)
+
+
+def committed_us(commit: BatchCommitted) -> int:
+    """When the bytes at the first centre verified, in microseconds; of an event that was published again, the earliest that can be."""
+    return commit.closed_at_us if is_published_again(commit) else commit.committed_at_us
+
+
+def replicated_us(replica: BatchReplicated) -> int:
+    """When the copy verified, in microseconds; after a commit event that was published again, the earliest that can be."""
+    return replica.commit.closed_at_us if is_published_again(replica.commit) else replica.replicated_at_us

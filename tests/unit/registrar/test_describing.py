@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from b2stream.archive.attributes import Attributes
+from b2stream.contracts.records import BatchReplicated
 from b2stream.errors import ConfigurationError
 from b2stream.formats.registry import known_formats
-from b2stream.handles.describing import FAIL, SUCCESS, Describing, checksum_dates, fixity
+from b2stream.handles.describing import CHECKSUM_DATE, FAIL, SUCCESS, Describing, checksum_dates, fixity
 from b2stream.handles.kinds import Kind, read_kinds
 from b2stream.handles.records import Prefixes
 from tests.unit.handles.events import commit, replicated
@@ -178,6 +179,55 @@ def test_a_later_check_is_not_set_back_by_an_event_that_is_read_again(stand: Sta
     stand.commit(event)
     stand.drain()
     assert stand.first.attributes(event.commit.path).values["eudat_dpm_checksum_date:csc"] == ("09999999999",)
+
+
+def dates(stand: Stand, event: BatchReplicated) -> list[str]:
+    """The date of the checksum at the first and the second centre."""
+    stores = (stand.first, stand.second)
+    values = [store.attributes(event.commit.path).values[f"{CHECKSUM_DATE}{store.centre}"] for store in stores]
+    return [one for (one,) in values]
+
+
+def digits(at_us: int) -> str:
+    return f"{at_us // 1_000_000:011d}"
+
+
+def tell(stand: Stand, event: BatchReplicated) -> None:
+    stand.commit(event)
+    stand.replicas.append_replica(event)
+    stand.drain()
+
+
+def announced_again(event: BatchReplicated, by: str) -> BatchReplicated:
+    """As after the log was lost: both events are years younger than the bytes."""
+    later_us = event.commit.committed_at_us + 10**14
+    commit = replace(event.commit, software=f"{by} 0.1.0 (abc)", committed_at_us=later_us)
+    return replace(event, commit=commit, replicated_at_us=later_us + 1_000_000)
+
+
+@pytest.mark.parametrize("by", ["b2stream-reannounce", "b2stream-repair"])
+def test_what_is_announced_again_dates_no_checksum_as_if_its_bytes_had_been_read(stand: Stand, by: str) -> None:
+    event = stand.batch(1)
+    tell(stand, announced_again(event, by))
+    assert dates(stand, event) == [digits(event.commit.closed_at_us)] * 2
+
+
+def test_what_is_announced_again_leaves_the_dates_of_the_first_events(stand: Stand) -> None:
+    event = stand.batch(1)
+    tell(stand, event)
+    before = dates(stand, event)
+    assert before == [digits(event.commit.committed_at_us), digits(event.replicated_at_us)]
+    tell(stand, announced_again(event, "b2stream-reannounce"))
+    assert dates(stand, event) == before
+
+
+def test_an_event_about_what_is_in_place_already_leaves_the_dates(stand: Stand) -> None:
+    event = stand.batch(1)
+    tell(stand, event)
+    before = dates(stand, event)
+    again = replace(event.commit, committed_at_us=event.commit.committed_at_us + 10**14)
+    tell(stand, replace(event, commit=again, replicated_at_us=event.replicated_at_us + 10**14))
+    assert dates(stand, event) == before, "a duplicate is announced without reading it"
 
 
 def test_every_format_of_b2stream_has_a_kind_and_no_other_has() -> None:

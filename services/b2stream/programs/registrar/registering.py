@@ -6,12 +6,13 @@ batch's location. So either may come first, and two registrars at once end at th
 
 import time
 
+from b2stream.archive.announcing import committed_us, replicated_us
 from b2stream.archive.store import ObjectStore
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchCommitted, BatchReplicated
 from b2stream.errors import MissingObject, Poison
 from b2stream.failpoints import passing
-from b2stream.handles.describing import Describing, checksum_dates
+from b2stream.handles.describing import CHECKSUM_DATE, Describing, checksum_dates
 from b2stream.handles.records import Prefixes, first_record, second_record
 from b2stream.handles.registering import ContentConflict, Registered, create, create_or_rewrite
 from b2stream.handles.service import URL, HandleRecord, HandleService
@@ -93,7 +94,7 @@ class Registering:
         passing("write PID record")
         outcome, _ = create(self._service, first_record(commit, self._prefixes))
         passing("PID record written")
-        self._describe(self._first, commit.path, self._describing.at_first(commit), commit.committed_at_us)
+        self._describe(self._first, commit.path, self._describing.at_first(commit), committed_us(commit))
         return Done(None, outcome.value)
 
     def _replicated(self, replica: BatchReplicated) -> Done:
@@ -104,10 +105,10 @@ class Registering:
         copy = second_record(replica, self._prefixes)
         if copy is not None:
             create_or_rewrite(self._service, copy)
-        self._describe(self._first, commit.path, self._describing.at_first(commit, replica), commit.committed_at_us)
+        self._describe(self._first, commit.path, self._describing.at_first(commit, replica), committed_us(commit))
         if self._second is not None and self._second.centre == replica.centre:
             described = self._describing.at_second(replica)
-            self._describe(self._second, commit.path, described, replica.replicated_at_us)
+            self._describe(self._second, commit.path, described, replicated_us(replica))
         return Done(self._elsewhere(outcome, found, replica), outcome.value)
 
     def _elsewhere(self, outcome: Registered, found: HandleRecord, replica: BatchReplicated) -> Outgoing | None:
@@ -115,12 +116,16 @@ class Registering:
             return None
         return self._events.further_location(replica, found.handle, found.text(URL) or "")
 
-    def _describe(self, store: ObjectStore, path: str, described: dict[str, str], checked_at_us: int) -> None:
-        """One atomic call, and none where all is said already."""
+    def _describe(self, store: ObjectStore, path: str, described: dict[str, str], verified_at_us: int) -> None:
+        """One atomic call, and none where all is said already.
+
+        A date of the checksum that is there stays: an event may be of a copy that was in place already, and then nobody read its bytes.
+        """
         try:
             present = store.attributes(path)
             self._seen_s[store.centre] = time.monotonic()
-            wanted = described | checksum_dates(present.resources, checked_at_us, present)
+            undated = [name for name in present.resources if CHECKSUM_DATE + name not in present.values]
+            wanted = described | checksum_dates(undated, verified_at_us, present)
             if present.lacks(wanted):
                 passing("write attributes")
                 store.set_attributes(path, wanted)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
-from b2stream.archive.announcing import commit_event
+from b2stream.archive.announcing import REANNOUNCE, commit_event
 from b2stream.archive.placing import PlacedObject, PlacedPair
 from b2stream.archive.store import ObjectStore
 from b2stream.batches.identity import sha256_hex
@@ -29,7 +29,7 @@ from b2stream.programs.audit.gathering.walking import SignatureCheck, no_signatu
 from b2stream.settings import Settings
 from b2stream.software import software, who_runs_this
 
-NAME = "b2stream-reannounce"
+NAME = REANNOUNCE
 Copies = Callable[[str, str], int | None]
 """How many copies the policy demands, by station and series."""
 Descriptions = Callable[[str, str], Described]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from b2stream.archive.announcing import REPAIR
 from b2stream.archive.placing import NewObject, Placing, Writer
 from b2stream.archive.store import QUARANTINE_FOLDER, ObjectStore, Placement
 from b2stream.archive.waiting import Clock
@@ -24,7 +25,7 @@ from b2stream.programs.audit.repair.untold import Told, untold
 from b2stream.programs.audit.verify.registered import IS_RIGHT
 from b2stream.software import software, who_runs_this
 
-NAME = "b2stream-repair"
+NAME = REPAIR
 
 
 @dataclass(frozen=True, slots=True)
