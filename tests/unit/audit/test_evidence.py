@@ -56,6 +56,34 @@ def test_checks_are_counted_by_centre_and_outcome_and_each_failure_is_listed() -
     assert [failure["path"] for failure in fixity["failures"]] == [COMMIT.path]
 
 
+def test_I12_what_was_announced_again_after_the_log_was_lost_counts_in_the_year_of_its_close() -> None:
+    again = replace(
+        COMMIT, software="b2stream-reannounce 0.1.0", closed_at_us=IN_2026, committed_at_us=IN_2027, policy="p"
+    )
+    copy = replace(REPLICA, commit=again, replicated_at_us=IN_2027)
+    then, now = Year(2026), Year(2027)
+    for year in (then, now):
+        year.committed(again)
+        year.replicated(copy)
+    station = {"batches": 1, "rows": COMMIT.rows, "bytes": COMMIT.size_bytes}
+    assert then.counts() == {
+        "year": 2026,
+        "stations": {COMMIT.station: station},
+        "copies": {"fzj": 1},
+        "policies": {"p": 1},
+    }
+    assert now.counts() == {"year": 2027, "stations": {}, "copies": {}, "policies": {}}
+    assert dict(then.software) == {}
+    assert dict(now.software) == {again.software: 1, REPLICA.software: 1}, "these ran now"
+
+
+def test_a_copy_that_was_told_the_year_before_does_not_count_again() -> None:
+    year = Year(2027)
+    for at_us in (IN_2026, IN_2027):
+        year.replicated(replace(REPLICA, replicated_at_us=at_us))
+    assert year.counts()["copies"] == {}
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     write_bundle(tmp_path, year_2026(), {"findings": []}, OWN_FILE, KEY)

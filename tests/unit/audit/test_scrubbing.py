@@ -102,12 +102,15 @@ def age(stand: Stand, name: str, at_us: int, **facts: Any) -> None:
     stand.index.put("checked", [{"centre": "csc", "path": f"{FOLDER}/{name}", "at_us": at_us, **facts}])
 
 
-def arrive(stand: Stand, name: str, committed_us: int, replicated_us: int | None = None) -> None:
+def arrive(
+    stand: Stand, name: str, committed_us: int, replicated_us: int | None = None, *, closed_us: int | None = None
+) -> None:
     """A commit event, and perhaps a replica event about this very centre."""
     path, batch = f"{FOLDER}/{name}", name * 64
     sha256 = hashlib.sha256(name.encode() * 100).hexdigest()
     committed = {"batch": batch, "path": path, "size_bytes": 100, "sha256": sha256, "appended_at_us": committed_us}
-    stand.index.put("committed", [{**committed, "manifest_path": f"{path}.manifest.json"}])
+    more = {"manifest_path": f"{path}.manifest.json", "closed_at_us": closed_us}
+    stand.index.put("committed", [committed | more])
     if replicated_us is not None:
         stand.index.put("replicated", [{"batch": batch, "centre": "csc", "appended_at_us": replicated_us}])
 
@@ -132,8 +135,25 @@ def test_a_copy_that_was_never_checked_counts_from_its_replica_event(stand: Stan
 
 def test_what_no_event_names_counts_from_when_it_was_modified(stand: Stand) -> None:
     arrive(stand, "a", committed_us=4)
-    arrive(stand, "b", committed_us=2**60)
+    age(stand, "b", 2**60)
     assert order(stand) == "acb"
+
+
+@pytest.mark.parametrize(
+    ("modified_s", "closed_us", "expected"),
+    [(4.5, 1, "acb"), (4.5, 5_500_000, "abc"), (9.0, 1, "abc")],
+    ids=["when it was modified", "no earlier than its close", "no later than its event"],
+)
+def test_I12_what_was_announced_again_after_the_log_was_lost_does_not_go_to_the_end(
+    modified_s: float, closed_us: int, expected: str
+) -> None:
+    stand = Stand(MemoryStore("csc", now=lambda: modified_s))
+    for name in "abc":
+        stand.put(name, name.encode() * 100)
+    age(stand, "a", 4_000_000)
+    age(stand, "b", 5_000_000)
+    arrive(stand, "c", committed_us=6_000_000, closed_us=closed_us)
+    assert order(stand) == expected
 
 
 def test_a_check_that_failed_was_a_look_too(stand: Stand) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from b2stream.archive.announcing import committed_us, replicated_us
 from b2stream.batches.signing import public_key_of
 from b2stream.contracts.canonical import canonical_json, from_iso_utc
 from b2stream.contracts.records import BatchCommitted, BatchReplicated, ObjectEvent
@@ -55,21 +56,25 @@ class Year:
         if event.batch in self._seen:
             return
         self._seen.add(event.batch)
-        if not self._is_in(event.committed_at_us):
+        if self._is_in(event.committed_at_us):
+            self.software[event.software] += 1
+        if not self._is_in(committed_us(event)):
             return
         self.batches[event.station] += 1
         self.rows[event.station] += event.rows
         self.size_bytes[event.station] += event.size_bytes
-        self.software[event.software] += 1
         self.policies[event.policy or "none"] += 1
 
     def replicated(self, event: BatchReplicated) -> None:
         """Count a replica event."""
         copy = f"{event.commit.batch} {event.centre}"
-        if copy not in self._seen and self._is_in(event.replicated_at_us):
-            self._seen.add(copy)
-            self.copies[event.centre] += 1
+        if copy in self._seen:
+            return
+        self._seen.add(copy)
+        if self._is_in(event.replicated_at_us):
             self.software[event.software] += 1
+        if self._is_in(replicated_us(event)):
+            self.copies[event.centre] += 1
 
     def told(self, event: ObjectEvent) -> None:
         """Count what was done to an object; each failure is listed."""

@@ -164,9 +164,13 @@ def _is_wanted_once(index: Index, scope: Scope, batch: str) -> bool:
 
 
 def overdue(index: Index, scope: Scope) -> Iterator[Finding]:
-    """Copies of data objects that were committed, or checked last, longer ago than the policy of their series allows."""
+    """Copies of data objects that were closed, or checked last, longer ago than the policy of their series allows.
+
+    From the close, and not from the commit event: after a log was lost, that may be years younger than the commit.
+    """
     query = (
-        "SELECT c.station, c.series, c.batch, c.path, o.centre, max(c.appended_at_us, coalesce(k.good_at_us, 0)) AS at_us "
+        "SELECT c.station, c.series, c.batch, c.path, o.centre, "
+        "max(coalesce(c.closed_at_us, c.appended_at_us), coalesce(k.good_at_us, 0)) AS at_us "
         "FROM committed c JOIN object o ON o.path = c.path LEFT JOIN checked k ON k.centre = o.centre AND k.path = o.path "
         "WHERE o.recomputed_sha256 IS NULL"
     )

@@ -75,6 +75,8 @@ def oldest_first(index: Index, centre: str) -> list[ToCheck]:
 
     The commit and the copying verified an object, so one that was never checked since counts from then: with a limit, what keeps
     arriving does not keep what is there from its turn. A check that failed counts too: a damaged object does not do so either.
+    An event that was published again, after the log was lost, is younger than what it is about: an object counts from no later than
+    when it was modified, and from no earlier than its close.
     """
     query = (
         "SELECT o.path, o.size_bytes, coalesce(e.sha256, k.sha256), e.batch FROM object o "
@@ -82,7 +84,8 @@ def oldest_first(index: Index, centre: str) -> list[ToCheck]:
         "LEFT JOIN kept k ON k.centre = o.centre AND k.path = o.path "
         "LEFT JOIN committed b ON b.batch = e.batch LEFT JOIN replicated r ON r.batch = e.batch AND r.centre = o.centre "
         "WHERE o.centre = :centre GROUP BY o.path "
-        "ORDER BY coalesce(c.at_us, r.appended_at_us, b.appended_at_us, o.modified_s * 1000000, 0), o.path"
+        "ORDER BY coalesce(c.at_us, max(coalesce(b.closed_at_us, 0), "
+        "min(coalesce(r.appended_at_us, b.appended_at_us), o.modified_s * 1000000)), o.modified_s * 1000000, 0), o.path"
     )
     return [ToCheck(*row) for row in index.rows(query, centre=centre)]
 
