@@ -11,6 +11,7 @@ from b2stream.sandbox.demo.feeding import NOBODYS_STATION, from_folder, simulate
 from b2stream.sandbox.demo.ledger import Fed, Ledger
 from b2stream.sandbox.demo.progress import Counts
 from b2stream.sandbox.demo.screen import Screen, sparkline
+from tests.unit.formats import samples
 
 HALF_HOUR = b"U,V\n" + b"1.5,2.5\n" * 1800
 NAME = "SE-Htm_EC_202607301200_L01_F01.csv"
@@ -75,6 +76,29 @@ def test_a_list_of_sources_is_no_file_and_is_there_before_its_own(data: Path, st
     assert order.count("day.bin") == 1
     assert "day.bin.sources" not in order
     assert lists[order.index("day.bin")]
+
+
+def test_a_list_of_sources_without_its_file_is_named_among_what_is_left_out(
+    data: Path, stations: Path, tmp_path: Path
+) -> None:
+    (data / "gone.bin.sources").write_text("11676/one\n")
+    (data / "half.bin.sources").mkdir()
+    assert from_folder(data, stations, Ledger(tmp_path)).left_out == [
+        ".hidden",
+        "below",
+        "gone.bin.sources",
+        "half.bin.sources",
+    ]
+
+
+@pytest.mark.parametrize("named", ["../../outside", "G T", "/tmp", "..", ".", "a/b", "x" * 101])
+def test_a_name_that_is_none_of_a_station_leads_nowhere(data: Path, stations: Path, tmp_path: Path, named: str) -> None:
+    content = samples.atc().replace(b"XYZ", named.encode())
+    (data / "product.csv").write_bytes(content)
+    feed = from_folder(data, stations, Ledger(tmp_path))
+    assert {one.station for one in feed.stations} == {"SE-Htm", NOBODYS_STATION}
+    feed.give(9)
+    assert (stations / NOBODYS_STATION / "product.csv").read_bytes() == content
 
 
 def test_what_was_fed_before_comes_first_and_is_not_new(data: Path, stations: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from b2stream.batches.paths import LONGEST_NAME_BYTES, is_safe_name
 from b2stream.errors import ConfigurationError
 from b2stream.formats.base import Station
 from b2stream.formats.registry import read_file
@@ -62,9 +63,11 @@ class Feed:
 
 def from_folder(data: Path, folders: Path, ledger: Ledger) -> Feed:
     """The files of a folder, those first that were fed before. Raises ConfigurationError where there is none."""
-    present = [path for path in data.iterdir() if not is_sources(path.name)]  # lists of sources go with their files
-    files = sorted(path for path in present if path.is_file() and not is_temporary(path.name))
-    left_out = sorted(path.name for path in present if not path.is_file() or is_temporary(path.name))
+    present = sorted(data.iterdir())
+    files = [path for path in present if path.is_file() and not is_temporary(path.name) and not is_sources(path.name)]
+    fits = {path.name for path in files}
+    fits |= {name + SOURCES_ENDING for name in fits}  # lists of sources go with their files
+    left_out = [path.name for path in present if path.name not in fits or not path.is_file()]
     if not files:
         raise ConfigurationError(f"--data: there is no file in {data}")
     fed = [Fed.of(station_of(path), path) for path in files]
@@ -76,8 +79,9 @@ def from_folder(data: Path, folders: Path, ledger: Ledger) -> Feed:
 
 
 def station_of(file: Path) -> str:
-    """The station that a file or its name gives, as the formats find it; else `XX-Demo`."""
-    return read_file(file.name, file, Station(utc_offset_h=0.0)).names_station or NOBODYS_STATION
+    """The station that a file or its name gives, as the formats find it; else, or where no station can be called so, `XX-Demo`."""
+    named = read_file(file.name, file, Station(utc_offset_h=0.0)).names_station
+    return named if named and is_safe_name(named, LONGEST_NAME_BYTES) else NOBODYS_STATION
 
 
 def simulated(folders: Path, ledger: Ledger, seed: int, size: str) -> Feed:

@@ -140,7 +140,9 @@ def _introduce(feed: Feed, directory: Path, out: TextIO) -> None:
     if any(station.station == NOBODYS_STATION for station in feed.stations):
         print_line(out, f"  {NOBODYS_STATION} takes the files that name no station; it keeps UTC")
     for name in feed.left_out:
-        print_line(out, f"  left out, because it is a folder or a transfer that still runs: {name}")
+        print_line(
+            out, f"  left out (a folder, a transfer that still runs, a list of sources without its file): {name}"
+        )
     if feed.new < feed.count:
         told = "all of them" if feed.new == 0 else f"{feed.count - feed.new} of them"
         print_line(out, f"  {told} were fed here before and are given to the stations again, unchanged")
