@@ -3,18 +3,22 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.stations import StationDescription
+from b2stream.errors import ConfigurationError
 from b2stream.formats.registry import OPAQUE_SERIES
 from b2stream.registry import framing_from
-from b2stream.settings import load
+from b2stream.settings import Settings, load
 from b2stream.stations.files import key_snippet, read_description
 from b2stream.stations.known import KnownStations, check_changes
 from b2stream.stations.known import publish as publish_descriptions
+from b2stream.stations.reviewed import Reviewers, signature_headers
 
 ANSWER_S = 60.0
 EXIT_UNKNOWN = 1
@@ -47,21 +51,36 @@ def keygen(key_file: Path) -> None:
 
 @station.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--sign-with",
+    "reviewer",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The reviewer's private key (`b2stream station keygen`), where general.reviewer_keys names its public key.",
+)
 @_config
-def publish(files: tuple[Path, ...], file: str | None) -> None:
+def publish(files: tuple[Path, ...], reviewer: Path | None, file: str | None) -> None:
     """Publish descriptions of stations: one TOML file each, reviewed before. All are good, or none is published.
 
     Where a description lists series, batches of others are refused; where a series lists variables, so are other variables and
-    units. `b2stream inspect FILE --description TOML` tells before. A key is never removed and its past never
-    changes. Exit codes: 0 done, 1 Kafka does not answer, 4 a description is refused.
+    units. `b2stream inspect FILE --description TOML` tells before. A key is never removed and its past never changes. With
+    --sign-with each is published again, signed, also where it is published already. Exit codes: 0 done, 1 Kafka does not answer,
+    4 a description is refused, or general.reviewer_keys asks for a signature.
     """
     read = [(str(path), read_description(path)) for path in files]
     settings = load(file).settings
     framing = framing_from(settings)
-    known = KnownStations.of(settings, framing, "b2stream-station").load(ANSWER_S)
+    stations = KnownStations.of(settings, framing, "b2stream-station")
+    sign = _signing(settings, reviewer, stations)
+    known = stations.load(ANSWER_S)
     check_changes(known, read, time.time_ns() // 1000)
-    new = [description for _, description in read if known.get(description.station) != description]
-    publish_descriptions(settings, framing, new, ANSWER_S)
+
+    def is_new(description: StationDescription) -> bool:
+        """Also where somebody else's lies on top of it in the topic, whose compaction would leave that one alone."""
+        name = description.station
+        return reviewer is not None or known.get(name) != description or name in stations.refused
+
+    new = [description for _, description in read if is_new(description)]
+    publish_descriptions(settings, framing, new, ANSWER_S, sign)
     for origin, description in read:
         done = "published" if description in new else "is published already"
         click.echo(f"{description.station}: {done} ({origin})")
@@ -70,6 +89,28 @@ def publish(files: tuple[Path, ...], file: str | None) -> None:
                 f"{description.station}: series {OPAQUE_SERIES} is not listed: what no format can read will be refused",
                 err=True,
             )
+
+
+def _signing(settings: Settings, reviewer: Path | None, stations: KnownStations) -> Callable[[str, bytes], Headers]:
+    """What signs a description. Raises ConfigurationError where nobody would believe it."""
+    from b2stream.stations.keys import load_key
+
+    reviewers = Reviewers.of(settings)
+    if reviewer is None:
+        if reviewers is not None:
+            raise ConfigurationError(
+                "general.reviewer_keys is set, so nobody believes what is not signed: say --sign-with"
+            )
+        return lambda fingerprint, body: []
+    private = load_key(reviewer)
+    if reviewers is not None and not reviewers.has(private):
+        raise ConfigurationError(f"{reviewer}: its public key is not in general.reviewer_keys")
+
+    def sign(fingerprint: str, body: bytes) -> Headers:
+        # A clock that is behind the last reviewer's must not make it look like an old description that somebody sends again.
+        return signature_headers(fingerprint, body, private, max(time.time_ns() // 1000, stations.signed_at_us + 1))
+
+    return sign
 
 
 @station.command(name="list")

@@ -13,6 +13,12 @@ class General(Section):
         description="TOML that says by series what is taken, where it lies and how often it is checked (docs/trust.md); empty: "
         "b2stream's own, everything at two centres, checked once a year.",
     )
+    reviewer_keys: str = Field(
+        "",
+        pattern=r"^\s*([A-Za-z0-9+/]{43}=(\s+|$))*$",
+        description="Public keys (base64, spaces between them) of whoever reviews descriptions of stations: one that none of them signed "
+        "is passed over (docs/trust.md). Empty: whoever may write to the topic of stations is believed.",
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
 
 

@@ -5,20 +5,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Protocol
 
 from b2stream.contracts import schemas, topics
-from b2stream.contracts.envelopes import event_headers
+from b2stream.contracts.envelopes import Headers, event_headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.partitions import partition_of
 from b2stream.contracts.stations import StationDescription, wrong_changes
-from b2stream.errors import B2streamError, Poison, Retryable
+from b2stream.errors import B2streamError, Retryable
 from b2stream.kafka import Producer
 from b2stream.kafka.latest import LatestReader
 from b2stream.settings import Settings
 from b2stream.stations.files import BadDescription
+from b2stream.stations.latest import Latest
+from b2stream.stations.reviewed import Reviewers
 
 _log = logging.getLogger(__name__)
 
@@ -37,24 +38,52 @@ class ReaderLike(Protocol):
 
 
 class KnownStations:
-    """The latest description of each station. `descriptions` may be read by any thread; `version` grows with each change."""
+    """The latest description of each station that may be believed. Its properties may be read by any thread."""
 
-    def __init__(self, connect: Callable[[], ReaderLike], framing: Framing, again_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], ReaderLike],
+        framing: Framing,
+        again_s: float = 1.0,
+        reviewers: Reviewers | None = None,
+    ) -> None:
         self._connect = connect
         self._again_s = again_s
-        self._framing = framing
+        self._latest = Latest(framing, reviewers)
         self._stop = threading.Event()
         self._loaded = threading.Event()
         self._thread: threading.Thread | None = None
-        self.descriptions: Mapping[str, StationDescription] = MappingProxyType({})
-        self.version = 0
+
+    @property
+    def descriptions(self) -> Mapping[str, StationDescription]:
+        """By station."""
+        return self._latest.descriptions
+
+    @property
+    def version(self) -> int:
+        """Grows with each change of `descriptions`."""
+        return self._latest.version
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Why, by key of the topic, where the newest message was passed over."""
+        return self._latest.refused
+
+    @property
+    def signed_at_us(self) -> int:
+        """When a reviewer last signed a description, by that reviewer's clock; 0 where nobody has to sign."""
+        return self._latest.signed_at_us
 
     @classmethod
     def of(cls, settings: Settings, framing: Framing, client_id: str, station: str | None = None) -> "KnownStations":
         """Those of a deployment; with `station` only what lies in its partition."""
         topic = topics.STATIONS.full_name(settings.general.community)
         partition = None if station is None else partition_of(station, settings.kafka.partitions)
-        return cls(lambda: LatestReader(settings.kafka, topic, f"{client_id}-stations", partition), framing)
+        return cls(
+            lambda: LatestReader(settings.kafka, topic, f"{client_id}-stations", partition),
+            framing,
+            reviewers=Reviewers.of(settings),
+        )
 
     def start(self) -> None:
         """Begin to read."""
@@ -73,7 +102,7 @@ class KnownStations:
             while not reader.has_read_all:
                 if time.monotonic() > deadline_s:
                     raise Retryable(f"the topic of stations could not be read within {timeout_s:.0f} s")
-                self._take(reader.poll(_POLL_S))
+                self._latest.take(reader.poll(_POLL_S))
         finally:
             reader.close()
         return self.descriptions
@@ -105,27 +134,9 @@ class KnownStations:
 
     def _follow(self, reader: ReaderLike) -> None:
         while not self._stop.is_set():
-            self._take(reader.poll(_POLL_S))
+            self._latest.take(reader.poll(_POLL_S))
             if reader.has_read_all:
                 self._loaded.set()
-
-    def _take(self, message: LogMessage | None) -> None:
-        if message is None:
-            return
-        where = f"{message.topic}[{message.partition}] offset {message.offset}"
-        if message.value is None:
-            _log.error("%s removes a station: its keys stay known until this program ends", where)
-            return
-        try:
-            description = StationDescription.from_framed(self._framing.unframe(message.value))
-        except Poison as error:
-            _log.error("%s is no description of a station: %s", where, error)
-            return
-        if (message.key or b"") != description.station.encode():
-            _log.error("%s describes %s under the key %r: passed over", where, description.station, message.key)
-        elif self.descriptions.get(description.station) != description:
-            self.descriptions = MappingProxyType({**self.descriptions, description.station: description})
-            self.version += 1
 
 
 def check_changes(
@@ -150,18 +161,28 @@ def check_changes(
         raise BadDescription("; ".join(wrong))
 
 
-def publish(settings: Settings, framing: Framing, descriptions: Iterable[StationDescription], timeout_s: float) -> None:
-    """Publish descriptions, and wait until Kafka has them. Raises Retryable where it does not answer in time."""
+def publish(
+    settings: Settings,
+    framing: Framing,
+    descriptions: Iterable[StationDescription],
+    timeout_s: float,
+    sign: Callable[[str, bytes], Headers] = lambda fingerprint, body: [],
+) -> None:
+    """Publish descriptions, and wait until Kafka has them. `sign` gives more headers, from the schema's fingerprint and the body.
+
+    Raises Retryable where Kafka does not answer in time.
+    """
     producer = Producer(settings.kafka, "b2stream-stations")
     topic = topics.STATIONS.full_name(settings.general.community)
     deadline_s = time.monotonic() + timeout_s
     try:
         waiting = []
         for each in descriptions:
-            body = each.to_body()
+            body, schema = each.to_body(), schemas.current(each.SCHEMA)
             headers = event_headers(each.SCHEMA, hashlib.sha256(body).hexdigest(), each.station, source="station")
-            value = framing.frame(schemas.current(each.SCHEMA), body)
+            headers += sign(schema.fingerprint, body)
             partition = partition_of(each.station, settings.kafka.partitions)
+            value = framing.frame(schema, body)
             waiting.append(producer.publish(topic, partition, each.station.encode(), value, headers))
         for future in waiting:
             try:

@@ -1,5 +1,6 @@
 """I9 from end to end: real Kafka, a real zone, the descriptions of stations in their topic, gateways with good and bad keys."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -8,10 +9,13 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from b2stream.batches.signing import public_key_of
+from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.framing import Framing
 from b2stream.contracts.stations import StationDescription
 from b2stream.settings import load
 from b2stream.stations.known import publish
+from b2stream.stations.reviewed import signature_headers
 from tests.integration.processor.alongside import alongside
 from tests.integration.processor.conftest import QUICK_S, Deployment
 from tests.unit.processor.signers import FORGED, NEW, OURS, THEIRS, Signer, described, other_units
@@ -22,9 +26,15 @@ ENDED = Signer(4)
 DAY_US = 86_400_000_000
 
 
-def tell(deployment: Deployment, *descriptions: StationDescription) -> None:
-    """Publish descriptions of stations."""
-    publish(load(deployment.config, {}).settings, Framing(), descriptions, QUICK_S)
+def tell(deployment: Deployment, *descriptions: StationDescription, reviewer: Signer | None = None) -> None:
+    """Publish descriptions of stations, whatever stands in the topic; signed by a reviewer where one is given."""
+
+    def sign(fingerprint: str, body: bytes) -> Headers:
+        if reviewer is None:
+            return []
+        return signature_headers(fingerprint, body, reviewer.private, time.time_ns() // 1000)
+
+    publish(load(deployment.config, {}).settings, Framing(), descriptions, QUICK_S, sign)
 
 
 def batch(number: int) -> StationBatch:
@@ -92,3 +102,33 @@ def test_I9_what_its_station_did_not_sign_never_reaches_the_archive(deployment: 
     (folder / "one.bin").write_bytes(b"measured again")
     exit_code, receipt = send_once(deployment, folder, NEW)
     assert (exit_code, receipt["state"]) == (0, "committed")
+
+
+@alongside
+def test_I9_who_may_write_to_the_topic_of_stations_gives_no_station_a_key(deployment: Deployment) -> None:
+    """First without reviewers: the station's keys are not taken away. Then with them: nobody else adds one, also after a restart."""
+    attacker, reviewer = NEW, Signer(5)
+    settings = {"unsigned": "refuse", "silence_s": 3.0, "unknown_key_s": 0.0}
+    deployment.configure(processor=settings)
+    tell(deployment, described("SE-Htm", OURS.key()))
+    tell(deployment, described("SE-Htm", attacker.key()))
+    deployment.send(attacker.sent(batch(1), attempt_name(1)), OURS.sent(batch(2), attempt_name(2)))
+    first = deployment.start()
+    until(lambda: {each.attempt for each in deployment.letters()} >= {attempt_name(1)}, what="the forged close")
+    until(lambda: len(deployment.events()) == 1, what="the station's own batch")
+    first.stop(QUICK_S)
+
+    public = base64.b64encode(public_key_of(reviewer.private)).decode()
+    deployment.configure(processor=settings, general={"reviewer_keys": public})
+    tell(deployment, described("SE-Htm", OURS.key()), reviewer=reviewer)
+    tell(deployment, described("SE-Htm", OURS.key(), attacker.key()))
+    tell(deployment, described("SE-Htm", OURS.key(), attacker.key()), reviewer=attacker)
+    deployment.send(attacker.sent(batch(3), attempt_name(3)), OURS.sent(batch(4), attempt_name(4)))
+    deployment.start()
+    until(lambda: {each.attempt for each in deployment.letters()} >= {attempt_name(3)}, what="the second forgery")
+    until(lambda: len(deployment.events()) == 2, what="the station's second batch")
+    assert sorted(event.attempt for event in deployment.events()) == [attempt_name(2), attempt_name(4)]
+    assert {each.reason for each in deployment.letters() if each.attempt in (attempt_name(1), attempt_name(3))} <= {
+        "unknown_key",
+        "abandoned",
+    }

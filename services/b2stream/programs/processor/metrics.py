@@ -31,10 +31,18 @@ REFUSED_CLOSES = Counter(
 WAITING_CLOSES = Gauge(
     "b2stream_processor_closes_waiting", "Closes that wait for their key to be published, an hour at most."
 )
+DESCRIPTIONS_PASSED_OVER = Gauge(
+    "b2stream_processor_descriptions_passed_over",
+    "Stations whose newest description on the topic is not believed; what was known before stays.",
+)
 EVICTIONS = Counter(
     "b2stream_processor_evictions_total", "Attempts that left the spool and are read again at their close."
 )
 OPEN_ATTEMPTS = Gauge("b2stream_processor_open_attempts", "Attempts without a close.")
+REFUSED_ATTEMPTS = Counter(
+    "b2stream_processor_attempts_refused_total",
+    "Attempts that became dead letters because more than processor.open_attempts were open.",
+)
 CLOSED_BATCHES = Gauge("b2stream_processor_closed_batches", "Closed batches that are not announced yet.")
 SPOOL_BYTES = Gauge("b2stream_processor_spool_bytes", "Bytes in the spool.")
 LAG_MESSAGES = Gauge("b2stream_processor_lag_messages", "Messages between what is acknowledged and the end of the log.")
@@ -57,4 +65,4 @@ LETTERS_TRIPPED = Gauge(
     "b2stream_processor_dead_letter_limit_tripped",
     "1 while dead letters come faster than processor.dead_letters_per_minute, and reading stands still again and again.",
 )
-PAUSES = Pauses("b2stream_processor", ("closed_limit", "dead_letters_waiting", "dead_letter_rate", "schema_registry"))
+PAUSES = Pauses("b2stream_processor", ("closed_limit", "dead_letters_waiting", "dead_letter_rate", "schema_registry", "open_attempts"))

@@ -19,7 +19,7 @@ from b2stream.kafka.admin import Admin, TopicFacts
 from b2stream.kafka.errors import known_topic
 from b2stream.monitoring import Health, MonitoringServer
 from b2stream.policies import policies_of
-from b2stream.programs.processor import offsets
+from b2stream.programs.processor import metrics, offsets
 from b2stream.programs.processor.asking import Asking
 from b2stream.programs.processor.joining import Joining
 from b2stream.programs.processor.lookout import Lookout
@@ -128,9 +128,11 @@ class Program:
 
     async def _stations_are_known(self, parts: Parts) -> bool:
         """Before the first close is judged all descriptions must be here; False where the program is to stop before."""
-        parts.stations.start()
+        stations = parts.stations
+        metrics.DESCRIPTIONS_PASSED_OVER.set_function(lambda: len(stations.refused))
+        stations.start()
         while not self._stop.is_set():
-            if await self._asking.once(lambda: parts.stations.wait_until_loaded(_LOOK_AROUND_EVERY_S)):
+            if await self._asking.once(lambda: stations.wait_until_loaded(_LOOK_AROUND_EVERY_S)):
                 return True
             self._health.not_ready("the descriptions of stations are not read yet")
         return False
