@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from b2stream.archive.attributes import Attributes
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.objects import MANIFEST_SUFFIX
 from b2stream.archive.store import Chunk, ObjectState, Placement, ReplicaStatus
@@ -56,39 +57,25 @@ class Placed(dict[str, Any]):
         return super().pop(path, *default)
 
 
-class Centre:
-    """What a centre holds, and what will go wrong at which of its calls."""
+class Server:
+    """Something that answers calls, and what will go wrong at which of them."""
 
-    def __init__(self, name: str, agenda: Agenda, latency_s: Callable[[], float]) -> None:
+    def __init__(self, agenda: Agenda, latency_s: Callable[[], float]) -> None:
         self.agenda = agenda
         self.latency_s = latency_s
-        self.memory = MemoryStore(name, reply_timeout_s=REPLY_TIMEOUT_S, now=lambda: agenda.now_s)
-        self.placed = self.memory._placed = Placed()
         self.faults: dict[int, str] = {}
         self._next_of: dict[str, str] = {}  # call: what the next one will meet
         self.away_until_s = 0.0
         self.refuses_until_s = 0.0
         self.calls = 0
         self.hit: Counter[str] = Counter()
-        self.foreign: set[str] = set()
         self.on_fault: Callable[[str], None] = lambda kind: None
 
     def heal(self) -> None:
-        """Nothing fails any more; what others laid in our way, or damaged, is taken away by hand, with what lies beside it."""
+        """Nothing fails any more."""
         self.faults.clear()
         self._next_of.clear()
         self.away_until_s = self.refuses_until_s = 0.0
-        self.placed.theirs = True
-        for path in {path.removesuffix(MANIFEST_SUFFIX) for path in self.foreign}:
-            for each in {path, path + MANIFEST_SUFFIX} & self.placed.keys():
-                del self.placed[each]
-        self.placed.theirs = False
-        self.foreign.clear()
-
-    def lay(self, path: str, content: bytes) -> None:
-        """Somebody else lays an object at a final path, if none is there."""
-        if path not in self.placed:
-            self.memory.put(path, content)
 
     def fault(self, call: str) -> str:
         """What goes wrong with this call; empty where nothing does."""
@@ -108,13 +95,84 @@ class Centre:
         return kind
 
 
-class Client:
-    """An `ObjectStore`: the way of one process to a centre. Each call may be killed, fail, or see others overtake it."""
+class Centre(Server):
+    """What a centre holds."""
+
+    def __init__(self, name: str, agenda: Agenda, latency_s: Callable[[], float]) -> None:
+        super().__init__(agenda, latency_s)
+        self.memory = MemoryStore(name, reply_timeout_s=REPLY_TIMEOUT_S, now=lambda: agenda.now_s)
+        self.placed = self.memory._placed = Placed()
+        self.foreign: set[str] = set()
+
+    def heal(self) -> None:
+        """Nothing fails any more; what others laid in our way, or damaged, is taken away by hand, with what lies beside it."""
+        super().heal()
+        self.placed.theirs = True
+        for path in {path.removesuffix(MANIFEST_SUFFIX) for path in self.foreign}:
+            for each in {path, path + MANIFEST_SUFFIX} & self.placed.keys():
+                del self.placed[each]
+        self.placed.theirs = False
+        self.foreign.clear()
+
+    def lay(self, path: str, content: bytes) -> None:
+        """Somebody else lays an object at a final path, if none is there."""
+        if path not in self.placed:
+            self.memory.put(path, content)
+
+
+class Way:
+    """The way of one process to a server. Each call may be killed, fail, or see others overtake it."""
+
+    def __init__(self, server: Server, process: Process) -> None:
+        self._server = server
+        self._process = process
+
+    def _ask(self, call: str, look: Callable[[], Answer]) -> Answer:
+        return self._answer(call, self._sent(call), look, late=lambda: None)
+
+    def _change(self, call: str, change: Callable[[], Answer]) -> Answer:
+        return self._answer(call, self._sent(call), change, late=None)
+
+    def _sent(self, call: str) -> str:
+        """The request leaves; what will go wrong with it. Raises what the centre answers at once."""
+        process = self._process
+        process.step(call)
+        kind = self._server.fault(call)
+        process.pause(self._server.latency_s())
+        if kind == "away":
+            raise Retryable(call)
+        if kind == "refused":
+            raise Stuck(call)
+        return kind
+
+    def _answer(self, call: str, kind: str, act: Callable[[], Answer], late: Callable[[], object] | None) -> Answer:
+        """Carry it out and bring the answer back, or lose one of them. `late` is what a centre that hung still does, else `act`."""
+        if kind == "lost":
+            self._process.pause(self._server.latency_s())
+            raise LostReply(call)
+        if kind == "hangs, then done":
+            # Before or after the client has given up waiting, and maybe after it has looked.
+            self._server.agenda.after(REPLY_TIMEOUT_S * 30 * self._server.latency_s(), lambda: _quietly(late or act))
+            self._process.pause(REPLY_TIMEOUT_S)
+            raise LostReply(call)
+        answer = act()
+        self._arrived(call)
+        if kind == "done, lost":
+            raise LostReply(call)
+        return answer
+
+    def _arrived(self, call: str) -> None:
+        self._process.step(f"{call} is done")
+        self._process.pause(self._server.latency_s())
+
+
+class Client(Way):
+    """An `ObjectStore`: the way of one process to a centre."""
 
     def __init__(self, centre: Centre, process: Process) -> None:
+        super().__init__(centre, process)
         self._there = centre
         self._memory = centre.memory
-        self._process = process
 
     @property
     def centre(self) -> str:
@@ -203,48 +261,14 @@ class Client:
     def recompute_sha256(self, path: str) -> str:
         return self._ask("recompute", lambda: self._memory.recompute_sha256(path))
 
+    def attributes(self, path: str) -> Attributes:
+        return self._ask("attributes", lambda: self._memory.attributes(path))
+
+    def set_attributes(self, path: str, attributes: Mapping[str, str]) -> None:
+        self._change("set attributes", lambda: self._memory.set_attributes(path, attributes))
+
     def close(self) -> None:
         """Nothing to close."""
-
-    # One call ---------------------------------------------------------------------------------------------------------
-
-    def _ask(self, call: str, look: Callable[[], Answer]) -> Answer:
-        return self._answer(call, self._sent(call), look, late=lambda: None)
-
-    def _change(self, call: str, change: Callable[[], Answer]) -> Answer:
-        return self._answer(call, self._sent(call), change, late=None)
-
-    def _sent(self, call: str) -> str:
-        """The request leaves; what will go wrong with it. Raises what the centre answers at once."""
-        process = self._process
-        process.step(call)
-        kind = self._there.fault(call)
-        process.pause(self._there.latency_s())
-        if kind == "away":
-            raise Retryable(call)
-        if kind == "refused":
-            raise Stuck(call)
-        return kind
-
-    def _answer(self, call: str, kind: str, act: Callable[[], Answer], late: Callable[[], object] | None) -> Answer:
-        """Carry it out and bring the answer back, or lose one of them. `late` is what a centre that hung still does, else `act`."""
-        if kind == "lost":
-            self._process.pause(self._there.latency_s())
-            raise LostReply(call)
-        if kind == "hangs, then done":
-            # Before or after the client has given up waiting, and maybe after it has looked.
-            self._there.agenda.after(REPLY_TIMEOUT_S * 30 * self._there.latency_s(), lambda: _quietly(late or act))
-            self._process.pause(REPLY_TIMEOUT_S)
-            raise LostReply(call)
-        answer = act()
-        self._arrived(call)
-        if kind == "done, lost":
-            raise LostReply(call)
-        return answer
-
-    def _arrived(self, call: str) -> None:
-        self._process.step(f"{call} is done")
-        self._process.pause(self._there.latency_s())
 
     def _store_badly(self, kind: str, staged_name: str, content: bytes) -> None:
         memory = self._memory

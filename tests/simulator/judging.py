@@ -35,7 +35,7 @@ def _schema(name: str) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _decoded(name: str, value: bytes) -> dict[str, Any]:
+def decoded(name: str, value: bytes) -> dict[str, Any]:
     record = fastavro.schemaless_reader(io.BytesIO(value[_HEADER_BYTES:]), _schema(name))
     assert isinstance(record, dict)
     return record
@@ -86,7 +86,7 @@ def _rows_are_published(number: int, content: bytes) -> bool:
     except Exception:  # whatever broken bytes lead fastavro to
         return False
     blocks = [fleet.block(number, 0, at).sent.value for at in range(len(batch.content))]
-    return archived == [_decoded("MeasurementBlock", value) for value in blocks]
+    return archived == [decoded("MeasurementBlock", value) for value in blocks]
 
 
 class Judge:
@@ -114,9 +114,9 @@ class Judge:
     def saw(self, message: LogMessage) -> None:
         """A message became visible."""
         if message.topic == COMMITS:
-            self._announced(_decoded("BatchCommitted", message.value or b""))
+            self._announced(decoded("BatchCommitted", message.value or b""))
         elif message.topic == REPLICAS:
-            self._replicated(_decoded("BatchReplicated", message.value or b"")["commit"])
+            self._replicated(decoded("BatchReplicated", message.value or b"")["commit"])
         elif message.topic == LETTERS:
             said = {name.removeprefix("b2stream_"): value.decode() for name, value in message.headers}
             place = int(said["partition"]), int(said["offset"])
@@ -177,7 +177,7 @@ class Judge:
     def copies_acknowledged(self, log: Log, partition: int, before: int, offset: int) -> None:
         """I8 as the replicator commits an offset of the commit events."""
         for message in log.topics[COMMITS][partition][before:offset]:
-            batch = _decoded("BatchCommitted", message.value or b"")["batch"]
+            batch = decoded("BatchCommitted", message.value or b"")["batch"]
             if batch not in self.replicated:
                 self._complain("I8", f"the replicator's offset {offset} passes {batch[:8]}, which is not replicated")
 
