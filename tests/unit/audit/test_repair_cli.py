@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from b2stream.archive.memory import MemoryStore
 from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.records import ObjectEvent
-from b2stream.errors import Retryable
+from b2stream.errors import ConfigurationError, Retryable
 from b2stream.programs.audit.repair import cli as repair_cli
 from b2stream.programs.audit.repair import reannouncing
 from b2stream.programs.audit.repair.planning import COPY, Act, RepairPlan
@@ -125,3 +125,24 @@ def test_centres_that_the_settings_do_not_know_are_a_wrong_configuration(
     done = CliRunner().invoke(repair_cli.repair, words)
     assert "fzj" in str(done.exception)
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no plan",
+        b"\xff\xfe",
+        b"[]",
+        b'{"format": 99}',
+        b'{"format": 1, "acts": [{"who": 1}]}',
+        b'{"format": 1, "acts": 3}',
+    ],
+)
+def test_a_file_that_is_no_plan_is_refused_by_name(second: MemoryStore, words: list[str], content: bytes) -> None:
+    plan = Path(words[1])
+    plan.write_bytes(content)
+    done = CliRunner().invoke(repair_cli.repair, words)
+    assert isinstance(done.exception, ConfigurationError)
+    assert done.exception.detail.startswith(f"{plan}: ")
+    assert "plan" in done.exception.detail.removeprefix(f"{plan}")
+    assert second.calls == []

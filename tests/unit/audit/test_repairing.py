@@ -101,6 +101,12 @@ def test_every_act_is_an_event_with_who_when_software_and_policy(stand: Stand, a
     assert act.why in event.detail
 
 
+def test_debris_that_was_removed_is_told_of_no_station(stand: Stand) -> None:
+    stand.apply(discard(stand))
+    (event,) = stand.told()
+    assert (event.event, event.path, event.station) == ("deletion", "debris", "")
+
+
 def test_a_record_that_was_written_is_told_of_its_data_object_by_the_word_of_premis(stand: Stand) -> None:
     stand.apply(register())
     (event,) = stand.told()

@@ -167,6 +167,10 @@ class _Asked:
 def _read(file: Path) -> RepairPlan:
     try:
         return RepairPlan.read(file.read_text(encoding="utf-8"))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{file}: {error.detail}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: this file is no plan of `b2stream repair --plan`: it is no text") from error
     except OSError as error:
         raise ConfigurationError(f"{file}: {error.strerror}") from error
 

@@ -174,7 +174,7 @@ class Repair:
             event=event,
             outcome="success",
             batch=act.batch or None,
-            station=station_of(act.path),
+            station="" if act.act == DISCARD else station_of(act.path),  # a staged name tells none
             path=act.path,
             centre=act.centre,
             at_us=int(self.now_s() * 1e6) if at_us is None else at_us,
