@@ -214,6 +214,9 @@ class Auditor:
         for path in paths:
             walking.look_again(self._index, self._stores, path, self._walk)
             self._tell("second looks", 1, len(paths))
+        if any(finding.kind in (Kind.DEBRIS, Kind.UNRECORDED) for finding in suspects):
+            for store in self._stores:
+                walking.list_aside(self._index, store, self._plan.folder)
         for finding in suspects:
             if finding.kind in OF_BYTES:
                 walking.forget_recomputed(self._index, finding.centre, finding.path)

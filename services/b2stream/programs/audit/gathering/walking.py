@@ -44,16 +44,31 @@ def list_centre(
     while page := list(islice(states, _AT_ONCE)):
         for state in page:
             if state.path.startswith(f"{QUARANTINE_FOLDER}/"):
-                aside = {"centre": store.centre, "path": state.path, "modified_s": state.modified_s}
-                index.put("quarantined", [aside])
+                _note_aside(index, store.centre, state)
             else:
                 note(index, store.centre, state, walk)
         progress(len(page), None)
     index.run("DELETE FROM object WHERE centre = :centre AND walk <> :walk", centre=store.centre, walk=walk)
+    _list_staged(index, store)
+    index.keep()
+
+
+def list_aside(index: Index, store: ObjectStore, folder: str = "") -> None:
+    """Write down anew what is staged at a centre, and what is set aside there, of everything or of a station."""
+    index.run("DELETE FROM quarantined WHERE centre = :centre", centre=store.centre)
+    for state in store.list(f"{QUARANTINE_FOLDER}/{folder}" if folder else QUARANTINE_FOLDER):
+        _note_aside(index, store.centre, state)
+    _list_staged(index, store)
+
+
+def _note_aside(index: Index, centre: str, state: ObjectState) -> None:
+    index.put("quarantined", [{"centre": centre, "path": state.path, "modified_s": state.modified_s}])
+
+
+def _list_staged(index: Index, store: ObjectStore) -> None:
     index.run("DELETE FROM staged WHERE centre = :centre", centre=store.centre)
     staged = ({"centre": store.centre, "name": it.path, "modified_s": it.modified_s} for it in store.list_staged())
     index.put("staged", staged)
-    index.keep()
 
 
 def note(index: Index, centre: str, state: ObjectState, walk: int) -> None:
