@@ -2,11 +2,12 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from b2stream.batches.signing import public_key_of
@@ -16,7 +17,7 @@ from b2stream.programs.audit.auditing import Report
 from b2stream.programs.audit.evidence import cli as evidence_cli
 from b2stream.programs.audit.evidence.bundle import INDEX, SIGNATURE, SUPPORTS, Year, write_bundle
 from b2stream.programs.audit.evidence.checking import troubles
-from b2stream.stations.keys import make_key
+from b2stream.stations.keys import NoSuchKey, load_key, make_key
 from tests.unit.batches.test_history import COMMIT, REPLICA, event
 
 IN_2026 = from_iso_utc("2026-12-31T23:59:59.999999Z")
@@ -141,20 +142,47 @@ def test_the_command_checks_a_bundle_without_any_server(bundle: Path) -> None:
     assert [each.split(" ")[0] for each in json.loads(said)["troubles"]] == ["audit.json"]
 
 
-@pytest.mark.parametrize("is_signed", [True, False])
-def test_a_bundle_that_nobody_signs_is_warned_of(
-    is_signed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Calls `b2stream evidence --year 2026` in a folder with a key, of an archive in which everything is right."""
     report = Report(0.0, 1.0, ["csc"], 0, 0, 0, [], [])
     monkeypatch.setattr(evidence_cli, "run", lambda *_: report)
     monkeypatch.setattr(evidence_cli, "_year", lambda *_: year_2026())
     make_key(tmp_path / "key")
     monkeypatch.chdir(tmp_path)
-    signing = ["--key", "key"] if is_signed else []
-    result = CliRunner().invoke(evidence_cli.evidence, ["--year", "2026", *signing])
+    return lambda *words: CliRunner().invoke(evidence_cli.evidence, ["--year", "2026", *words])
+
+
+def test_a_bundle_is_signed_with_the_key_that_is_given(writing: Callable[..., Result]) -> None:
+    result = writing("--key", "key")
     assert result.exit_code == 0, result.output
-    assert ("the index is not signed" in result.stderr) is not is_signed
-    assert (tmp_path / "evidence-2026" / SIGNATURE).exists() is is_signed
+    assert result.stderr == ""
+    assert not troubles(Path("evidence-2026"), public_key_of(load_key(Path("key"))))
+
+
+def test_a_bundle_that_nobody_signs_is_asked_for_and_warned_of(writing: Callable[..., Result]) -> None:
+    result = writing("--unsigned")
+    assert result.exit_code == 0, result.output
+    assert "the index is not signed" in result.stderr
+    assert not (Path("evidence-2026") / SIGNATURE).exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--key", "key", "--unsigned")], ids=["neither", "both"])
+def test_who_says_neither_key_nor_unsigned_or_both_gets_no_bundle(
+    writing: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    result = writing(*words)
+    assert result.exit_code == 2
+    assert "say --key FILE, which signs the index, or --unsigned" in result.stderr
+    assert not Path("evidence-2026").exists()
+
+
+def test_a_key_that_cannot_be_used_is_told_before_anything_is_audited(
+    writing: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_cli, "run", lambda *_: pytest.fail("an audit takes hours"))
+    assert isinstance(writing("--key", "nowhere").exception, NoSuchKey)
+    assert not Path("evidence-2026").exists()
 
 
 def test_a_bundle_is_never_written_over(bundle: Path) -> None:

@@ -28,6 +28,7 @@ from b2stream.stations.keys import load_key
 @click.option(
     "--key", type=click.Path(path_type=Path), help="Ed25519 key that signs the index (`b2stream station keygen`)."
 )
+@click.option("--unsigned", is_flag=True, help="Write a bundle that nobody signs: a later change cannot be told.")
 @click.option("--config", "file", type=click.Path(), help="TOML file; else $B2STREAM_CONFIG, else ./b2stream.toml.")
 @click.option("--recompute", is_flag=True, help="Let the centres read every object again.")
 @click.option("--grace-s", default=GRACE_S, show_default=True, help="What is younger may still be on its way, seconds.")
@@ -40,6 +41,7 @@ def evidence(
     year: int | None,
     folder: Path | None,
     key: Path | None,
+    unsigned: bool,
     file: str | None,
     recompute: bool,
     grace_s: float,
@@ -49,6 +51,7 @@ def evidence(
 ) -> None:
     """Write what proves a year's archive: audit, fixity checks, counts, policies and software, with a signed index.
 
+    It is signed with --key, or said to be --unsigned: a bundle without a signature proves nothing to whoever did not write it.
     With --check: whether a bundle is still what was signed. Exit codes: 0 written, and the audit found nothing, or the
     bundle is whole; 1 written, and it found something, or the bundle is not whole; 3 Kafka, a centre or the Handle server
     does not answer, or refuses the credentials, 4 wrong configuration.
@@ -57,6 +60,8 @@ def evidence(
         sys.exit(_check(bundle, public_key, as_json))
     if year is None:
         raise click.UsageError("say --year, or --check and --public-key")
+    if (key is None) is not unsigned:
+        raise click.UsageError("say --key FILE, which signs the index, or --unsigned")
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
     folder = folder or Path(f"evidence-{year}")
@@ -70,7 +75,7 @@ def evidence(
     for path in write_bundle(folder, told, report.to_json(), policies, private):
         click.echo(str(path))
     if private is None:
-        click.echo("b2stream: the index is not signed: nobody can tell a later change; say --key", err=True)
+        click.echo("b2stream: the index is not signed: nobody can tell a later change", err=True)
     sys.exit(EXIT_FINDING if report.findings else 0)
 
 
