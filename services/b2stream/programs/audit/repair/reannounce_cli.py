@@ -28,9 +28,9 @@ from b2stream.settings import Settings, load
 def command(file: str | None, station: str, everything: bool, as_json: bool) -> None:
     """Make commit events again from the manifests at the first centre: after the log was lost, or where one is missing.
 
-    A batch that does not verify, or of which the second centre has another manifest, is not announced, but named. Exit codes: 0 all is
-    announced, 1 something does not verify or differs, 3 Kafka or a centre does not answer, or refuses the credentials, 4 wrong
-    configuration.
+    A batch that does not verify, or of which the second centre has another manifest, is not announced, but named; what the first centre
+    lacks and the second has, `b2stream repair` copies and announces. Exit codes: 0 all is announced, 1 something does not verify or
+    differs, 3 Kafka or a centre does not answer, or refuses the credentials, 4 wrong configuration.
     """
     settings = load(file).settings
     configure(settings.general.log_format, "warning")
