@@ -144,7 +144,7 @@ def _copy(index: Index, finding: Finding, centres: list[str]) -> Act | str:
     )
     source = next((row["centre"] for row in good if row["centre"] in centres), None)
     if source is None:
-        return "no centre has a copy that agrees with its commit event, or, where there is none, with its manifest"
+        return "no centre has a copy that agrees with the commit event, or, where there is none, with the manifest"
     return Act(COPY, finding.centre, finding.path, source=source, why=f"{finding.kind}: {finding.detail}", **right)
 
 
