@@ -150,13 +150,12 @@ class Deployment:
         return process
 
     def _start_program(self, label: str, words: tuple[str, ...], environment: Mapping[str, str]) -> tuple[Process, str]:
-        settled = [(section, key) for section, values in self._settings().items() for key in values]
         return programs.start(
             label,
             words,
             self.settings_file,
             self.directory / f"{label}.log",
-            settled=settled,
+            given=[name for name in SERVERS if getattr(self.given, name) is not None],
             environment=environment,
             survives=self.survives,
         )

@@ -7,18 +7,21 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from b2stream.errors import Fatal
 from b2stream.sandbox import processes
 from b2stream.sandbox.ports import LOOPBACK, free_port
 from b2stream.sandbox.processes import Process
-from b2stream.settings import FILE_VARIABLE, variable
+from b2stream.settings import FILE_VARIABLE, Settings, variable
+from b2stream.settings.passwords import password_variables
 
 PREPARATION = ("topics", "create")  # runs once, before the programs start
 REGISTRAR = "registrar"
 PROGRAMS = ("processor", "replicator", REGISTRAR)  # what `sandbox up` keeps running
+SETTINGS = tuple(variable(section, "") for section in Settings.model_fields)  # how their variables begin
+LOGGING = {variable("general", key) for key in ("log_level", "log_format")}  # these lead nowhere
 READY_TIMEOUT_S = 60.0
 PREPARATION_TIMEOUT_S = 60.0
 
@@ -35,23 +38,25 @@ def start(
     settings_file: Path,
     log_file: Path,
     *,
-    settled: Sequence[tuple[str, str]] = (),
+    given: Collection[str] = (),
     environment: Mapping[str, str] | None = None,
     survives: bool = False,
 ) -> tuple[Process, str]:
     """Start `b2stream WORDS…` with these settings; returns the process and the address of its pages (`/readyz`).
 
-    `settled` are settings (section, key) that the file decides, whatever this process's environment says of them:
-    a variable left over from working with another deployment must not lead a sandbox's program there.
+    Settings come from the file and `environment`: a variable left over in this process's environment from working with another
+    deployment must not lead a sandbox's program there. Only passwords of `given` servers (sections) and how to log may stand there.
     """
     port = free_port()
-    inherited = {key: value for key, value in os.environ.items() if key not in {variable(*one) for one in settled}}
-    given = {FILE_VARIABLE: str(settings_file), variable("monitoring", "port"): str(port), "PYTHONUNBUFFERED": "1"}
+    of_given = tuple(variable(section, "") for section in given)
+    kept = LOGGING | {name for name in password_variables() if name.startswith(of_given)}
+    inherited = {key: text for key, text in os.environ.items() if key in kept or not key.startswith(SETTINGS)}
+    own = {FILE_VARIABLE: str(settings_file), variable("monitoring", "port"): str(port), "PYTHONUNBUFFERED": "1"}
     process = processes.start(
         name,
         [*b2stream_command(), *words],
         log_file,
-        environment={**inherited, **given, **(environment or {})},
+        environment={**inherited, **own, **(environment or {})},
         survives=survives,
     )
     return process, f"http://{LOOPBACK}:{port}"

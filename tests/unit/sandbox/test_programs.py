@@ -1,11 +1,15 @@
-"""What a person is told to type must work as it is printed."""
+"""What a person is told to type must work as it is printed; what a program is given is the sandbox's own."""
 
+import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from b2stream.sandbox import programs
+from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import Given
 from b2stream.sandbox.programs import typed_command
 
 
@@ -43,3 +47,44 @@ def test_below_the_working_directory_its_path_is_short(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert typed_command() == "'my env/bin/b2stream'"
+
+
+LEFT_OVER = {
+    "B2STREAM_KAFKA_REGISTRY_URL": "https://registry.example.org",
+    "B2STREAM_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "B2STREAM_GATEWAY_JOURNAL": "/var/lib/b2stream/journal.sqlite",
+    "B2STREAM_GENERAL_POLICIES_FILE": "/etc/b2stream/policies.toml",
+    "B2STREAM_FIRST_STAGING_ROOT": "/zone/staging",
+    "B2STREAM_FIRST_PASSWORD": "of the first centre",
+    "B2STREAM_SECOND_PASSWORD": "of the second centre",
+    "B2STREAM_KAFKA_PASSWORD": "of Kafka",
+    "B2STREAM_MONITORING_HOST": "0.0.0.0",
+    "B2STREAM_CONFIG": "/etc/b2stream/b2stream.toml",
+}
+"""From working with another deployment."""
+
+
+@pytest.mark.parametrize(
+    ("given", "passwords"),
+    [(Given(), set()), (Given(first="irods://me@one.example.org/oneZone/home/me/icos"), {"B2STREAM_FIRST_PASSWORD"})],
+)
+def test_no_variable_of_another_deployment_reaches_a_program_but_passwords_of_given_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Given, passwords: set[str]
+) -> None:
+    monkeypatch.setattr(
+        programs,
+        "b2stream_command",
+        lambda: [sys.executable, "-c", "import os, json; print(json.dumps(dict(os.environ)))"],
+    )
+    kept = {"B2STREAM_CACHE": str(tmp_path / "jars"), "B2STREAM_TEST_SWITCH": "1"}
+    for name, text in {**LEFT_OVER, **kept}.items():
+        monkeypatch.setenv(name, text)
+    deployment = Deployment(tmp_path / "sandbox", given)
+    process = deployment.run_program("gateway", environment={"B2STREAM_GATEWAY_SETTLE_S": "0.5"}, wait=False)
+    assert process.wait(60.0)
+    seen = json.loads(process.log_file.read_text(encoding="utf-8"))
+    reached = {name: seen.get(name) for name in LEFT_OVER if seen.get(name) == LEFT_OVER[name]}
+    assert set(reached) == passwords
+    assert seen["B2STREAM_CONFIG"] == str(deployment.settings_file)
+    assert seen["B2STREAM_GATEWAY_SETTLE_S"] == "0.5"
+    assert kept.items() <= seen.items()
