@@ -22,6 +22,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.topics: dict[str, TopicFacts] = {}
+        self.offsets_minutes = 10 * contract.MEASUREMENTS_RETENTION_MS // 60_000
 
     def create_topic(self, name: str, partitions: int, replication: int, config: dict[str, str]) -> bool:
         assert replication == 3
@@ -39,7 +40,7 @@ class Cluster:
         self.topics[name] = TopicFacts(facts.topic_id, facts.partitions, config | ({key: value} if value else {}))
 
     def offsets_retention_ms(self) -> int:
-        return 10 * contract.MEASUREMENTS_RETENTION_MS
+        return self.offsets_minutes * 60_000
 
 
 @pytest.fixture
@@ -95,6 +96,21 @@ def test_the_cure_asks_for_the_login_where_the_brokers_do(cluster: Cluster) -> N
     cluster.alter(contract.EVENTS.full_name("test"), "compression.type", None)
     refused = call("check", B2STREAM_KAFKA_SECURITY_PROTOCOL="SSL")
     assert [login for _, login, *_ in COMMAND.findall(str(refused.exception))] == [" --command-config FILE"]
+
+
+@pytest.mark.parametrize("word", ["create", "check"])
+def test_I8_brokers_that_forget_offsets_too_early_are_named_with_the_setting_that_cures_it(
+    cluster: Cluster, word: str
+) -> None:
+    call("create")
+    cluster.offsets_minutes = 7 * 24 * 60  # Kafka's default
+    refused = call(word)
+    assert refused.exit_code != 0
+    cure = re.search(r"`offsets\.retention\.minutes=(\d+)` into server\.properties", str(refused.exception))
+    assert cure is not None
+    assert "then try again" in str(refused.exception)
+    cluster.offsets_minutes = int(cure[1])
+    assert call(word).exit_code == 0
 
 
 @pytest.mark.parametrize(("replication", "least"), [(1, 1), (2, 1), (3, 2), (5, 2)])

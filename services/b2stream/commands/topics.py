@@ -14,6 +14,7 @@ from b2stream.settings import Settings, load
 _log = logging.getLogger(__name__)
 
 _MINUTE_MS = 60_000
+_OFFSETS_MINUTES = 43_200  # 30 days, as the sandbox and docker-compose.yml have it; Kafka's own default is a week
 _ROOM = {"max.message.bytes"}  # settings where more than the contract asks for is fine
 
 
@@ -81,7 +82,9 @@ def findings(settings: Settings, admin: Admin | None = None) -> list[str]:
     if kept_ms is not None and kept_ms <= contract.MEASUREMENTS_RETENTION_MS:
         found.append(
             f"the brokers keep a group's offsets for {kept_ms // _MINUTE_MS} minutes (offsets.retention.minutes): a program "
-            f"that stands still must find them for longer than {contract.MEASUREMENTS_RETENTION_MS // _MINUTE_MS}"
+            f"that stands still must find them for longer than {contract.MEASUREMENTS_RETENTION_MS // _MINUTE_MS}: put "
+            f"`offsets.retention.minutes={_OFFSETS_MINUTES}` into server.properties of every broker and restart it (no command "
+            "sets it at runtime), then try again; the topics are there"
         )
     return found
 

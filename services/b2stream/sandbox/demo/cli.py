@@ -51,7 +51,7 @@ class DirectoryInUse(ConfigurationError):
     help="Where everything lies. Default: one below .b2stream/demo for each DIR, which a second run goes on with.",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew: remove what an earlier demo left in the directory.")
-@click.option("--kafka", metavar="HOST:PORT", help="Use this Kafka instead of the sandbox's own.")
+@click.option("--kafka", metavar="HOST:PORT", help="Use this Kafka; its listener must be one without TLS and password.")
 @click.option("--redis", metavar="URL", help="Use this Redis: redis://HOST:PORT/0")
 @click.option("--first", metavar="URL", help=f"Use this iRODS zone as first centre: {zone_url}")
 @click.option("--second", metavar="URL", help="Use this iRODS zone as second centre.")

@@ -19,7 +19,7 @@ from b2stream.sandbox.demo.registering import wait_until_registered
 from b2stream.sandbox.demo.screen import Screen
 from b2stream.sandbox.demo.troubles import Stage
 from b2stream.sandbox.deployment import Deployment
-from b2stream.sandbox.given import CENTRES, Given
+from b2stream.sandbox.given import CENTRES, Given, require_open_kafka
 from b2stream.sandbox.progress import JarProgress
 from b2stream.sandbox.records import read_parts
 from b2stream.settings import load, variable
@@ -75,6 +75,7 @@ def run(choices: Choices, make_feed: Callable[[Path, Ledger], Feed], out: TextIO
     outcome = Outcome()
     finished = False
     try:
+        require_open_kafka(choices.given.kafka)
         ledger = Ledger(choices.directory)
         feed = make_feed(choices.directory / "stations", ledger)
         _introduce(feed, choices.directory, progress_out)
