@@ -105,6 +105,21 @@ def test_without_a_station_the_one_that_the_file_names_is_taken_and_else_there_i
     assert said["id24"]
 
 
+def test_a_file_that_names_neither_station_nor_standard_time_is_read_with_the_options_that_are_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "met.dat"
+    path.write_bytes(toa5(3).replace(STATION.encode(), b"meadow"))
+    screens = [
+        CliRunner().invoke(inspect, [str(path), *options], catch_exceptions=False).stdout
+        for options in ([], ["--station", "XX-Demo"], ["--station", "XX-Demo", "--utc-offset-h", "-3"])
+    ]
+    assert ["give --station" in screen for screen in screens] == [True, False, False]
+    assert ["give --utc-offset-h" in screen for screen in screens] == [True, True, False]
+    assert "3 in 1 blocks" in screens[2]
+    assert "give --utc-offset-h" not in CliRunner().invoke(inspect, [str(path), "--station", "SE-Htm"]).stdout
+
+
 def test_a_file_of_another_station_is_opaque(tmp_path: Path) -> None:
     path = tmp_path / "FR-Oth_EC_202603011200_L01_F01.csv"
     path.write_bytes(b"U,V\n" + b"1,2\n" * 1800)

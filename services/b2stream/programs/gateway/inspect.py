@@ -37,6 +37,8 @@ LEVELS = "correct it: 0 raw, 1 near real time, 2 final or 3 elaborated"
 LATER = ("close.attempt", "close.series_number", "close.previous", "close.key", "signature", "log")
 """What the manifest says beyond the file: chosen and signed when it is sent; where the messages lie in the log, when committed."""
 LEFT_ALONE = "the gateway leaves this name alone: an unfinished transfer or a list of sources (`b2stream gateway --help` lists such names)"
+NO_STATION = "not named in the file: give --station ID"
+NO_OFFSET = "unknown: give --utc-offset-h HOURS; of an ID that begins with a country of one standard time, as SE-Htm, it is known"
 _NOBODY = "unknown"  # stands in for a station that neither setting nor file names; nothing with it is shown
 
 
@@ -206,7 +208,8 @@ def show(found: Inspected) -> None:
     lines = {
         "file": f"{facts['file']}, {facts['size_bytes']} bytes" + (", left alone" if facts["left_alone"] else ""),
         "format": facts["format"] if facts["opaque_reason"] is None else opaque,
-        "station": facts["station"] or "not named in the file: give --station ID",
+        "station": facts["station"] or NO_STATION,
+        **({"standard time": NO_OFFSET} if facts["opaque_reason"] == "utc_offset_unknown" else {}),
         "series": facts["series"],
         "start": facts["start"] or "—",
         "stop": facts["stop"] or "—",
