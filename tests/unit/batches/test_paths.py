@@ -2,11 +2,13 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from b2stream.batches.identity import sha256_hex
 from b2stream.batches.paths import (
     LONGEST_STEM_BYTES,
     MANIFEST_SUFFIX,
@@ -126,6 +128,16 @@ def test_I4_hostile_names_lie_below_their_series(name: str) -> None:
 )
 def test_stem_and_extension_of_a_file_name(name: str, stem: str, extension: str) -> None:
     assert split_name(name) == (stem, extension)
+
+
+def test_the_example_of_the_documentation_is_what_its_file_becomes() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "trust.md").read_text(encoding="utf-8")
+    told = re.search(r"cut\nat (\d+) bytes: ``(.+)`` is `(.+)~(.+)(\.dat)`", text)
+    assert told is not None
+    stem, extension = split_name(told[2])
+    assert (int(told[1]), told[3], told[5]) == (LONGEST_STEM_BYTES, stem, extension)
+    sha = sha256_hex(b"content")
+    assert batch_paths("SE-Htm", "files", stem, extension, sha, None).object_name == f"{stem}~{told[4]}{extension}"
 
 
 @given(any_name)
