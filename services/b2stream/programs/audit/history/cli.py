@@ -1,6 +1,8 @@
 """`b2stream provenance`: from the instrument to the last fixity check, in one document."""
 
 import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from b2stream.errors import Stuck
 from b2stream.logs import configure
 from b2stream.programs.audit.centres import open_centres
 from b2stream.programs.audit.gathering.log import Log
-from b2stream.programs.audit.gathering.walking import read_document
+from b2stream.programs.audit.gathering.walking import Progress, read_document
+from b2stream.programs.audit.history.archived import archived_parts, day_of, told_once
 from b2stream.programs.audit.history.drawing import as_lines, as_svg
+from b2stream.programs.audit.progress import Counting
 from b2stream.programs.audit.unanswered import exit_where_nobody_answers
 from b2stream.programs.audit.verify.subjects import NotFound, Subject, find_subject
 from b2stream.registry import framing_from
@@ -31,6 +35,7 @@ from b2stream.settings import Settings, load
 def provenance(what: str, file: str | None, svg: Path | None, as_json: bool) -> None:
     """Tell the history of a data object: who measured, submitted, committed, copied and checked it, when and with what.
 
+    From its manifest, the log, and its station's daily provenance, which outlives the log (`b2stream archive-provenance`).
     WHAT is a PID, a path below the root of the archive, or a batch id (8 digits or more). Exit codes: 0 told, 1 there is no such
     object, 3 Kafka or a centre does not answer, or refuses the credentials, 4 wrong configuration.
     """
@@ -53,18 +58,34 @@ def run(what: str, settings: Settings) -> tuple[Subject, dict[str, Any]]:
     subject = find_subject(what, settings, framing)
     stores = open_centres(settings)
     try:
-        manifest = _first_readable(stores, subject)
+        with Counting() as counting:
+            progress = partial(counting.more, "days of the station's provenance")
+            return subject, whole_history(subject, stores, lambda: _events_of(subject, settings, framing), progress)
     finally:
         for store in stores:
             store.close()
-    documents: list[dict[str, Any]] = [manifest.document["provenance"]]
+
+
+def whole_history(
+    subject: Subject,
+    stores: Sequence[ObjectStore],
+    events: Callable[[], Iterable[ObjectEvent]],
+    progress: Progress = lambda *_: None,
+) -> dict[str, Any]:
+    """What manifest, days and log tell of a data object, as one document; `events` asks the log, where it knows the batch at all.
+
+    What the log does not know (any more) is told by the days' documents. Raises NotFound, Retryable.
+    """
+    manifest = _first_readable(stores, subject)
+    closed_on = day_of(manifest.log.closed_at_us)
+    parts = archived_parts(stores, manifest.close.station, manifest.batch, closed_on, progress)
     if subject.event is not None:
-        replicas = [subject.replica] if subject.replica else []
-        documents.append(history(subject.event, replicas, _events_of(subject, settings, framing)))
-    return subject, joined(*documents, in_log(manifest.batch, manifest.log))
+        parts.append(history(subject.event, [subject.replica] if subject.replica else [], events()))
+    told = [told_once(parts)] if parts else []
+    return joined(manifest.document["provenance"], *told, in_log(manifest.batch, manifest.log))
 
 
-def _first_readable(stores: list[ObjectStore], subject: Subject) -> Manifest:
+def _first_readable(stores: Sequence[ObjectStore], subject: Subject) -> Manifest:
     troubles = []
     for store in stores:
         try:
