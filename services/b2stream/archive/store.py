@@ -1,6 +1,6 @@
 """The object store interface: all that b2stream asks of a centre.
 
-Implementations: `irods.py` (B2SAFE) and `memory.py` (unit tests); one conformance suite runs on all of them.
+Implementations: the folder `irods` (B2SAFE) and `memory.py` (unit tests); one conformance suite runs on all of them.
 Paths are relative to the root of the archive at that centre, with `/` and without a leading one. A staged name lies
 below the staging root and is never opened for writing twice (`placing.Writer` makes such names).
 Each method raises only errors of `b2stream.errors`: `Retryable` (nobody answered, and nothing was changed), `LostReply`

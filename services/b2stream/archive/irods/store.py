@@ -1,4 +1,4 @@
-"""B2SAFE: an `ObjectStore` on iRODS. With `irods_session.py` and `irods_errors.py` the only code that knows python-irodsclient.
+"""B2SAFE: an `ObjectStore` on iRODS. Of all programs only the modules of this folder know python-irodsclient.
 
 Nothing here overwrites or removes an archived object (I4): objects are opened for writing only under staged names, which are
 never used twice; the move to the final path creates or fails; the one unlink is below the staging root.
