@@ -1,7 +1,6 @@
 """The stations that a sandbox plays get keys once, and a station that somebody else described is not touched."""
 
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,8 +57,7 @@ def test_a_new_sandbox_on_the_same_kafka_adds_its_keys_to_those_of_the_earlier_o
 
 
 def test_I9_a_station_that_somebody_else_described_is_not_touched(settings: Settings, tmp_path: Path) -> None:
-    (ours,) = register(settings, tmp_path, {"SE-Sim": 1.0})
-    theirs = replace(ours, name="Hyltemossa", keys=())
+    theirs = StationDescription(station="SE-Sim", name="Hyltemossa", theme="ecosystem")
     publish(settings, Framing(), [theirs], PATIENCE_S)
     with pytest.raises(RegisteredElsewhere, match="SE-Sim"):
         register(settings, tmp_path, {"SE-Sim": 1.0})

@@ -1,21 +1,28 @@
 """`b2stream station` on a real Kafka: what is published is known at once, and what would break a promise is refused."""
 
+import base64
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from b2stream.batches.signing import public_key_of
 from b2stream.cli import cli
 from b2stream.contracts import topics
+from b2stream.contracts.envelopes import Headers
 from b2stream.contracts.framing import Framing
 from b2stream.errors import ConfigurationError
 from b2stream.kafka.admin import Admin
 from b2stream.settings import load
-from b2stream.stations.files import BadDescription
-from b2stream.stations.known import KnownStations
+from b2stream.stations.files import BadDescription, read_description
+from b2stream.stations.keys import make_key
+from b2stream.stations.known import KnownStations, publish
+from b2stream.stations.reviewed import signature_headers
 from tests.waiting import PATIENCE_S, until
 
 PARTITIONS = 3
@@ -37,6 +44,7 @@ def call(kafka_bootstrap: str, community: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def described(folder: Path, station: str, *keys: str, name: str = "A station") -> str:
+    folder.mkdir(exist_ok=True)
     file = folder / f"{station}.toml"
     head = f'id = "{station}"\nname = "{name}"\ntheme = "ecosystem"\n'
     file.write_text("\n".join([head, *keys]), encoding="utf-8")
@@ -119,6 +127,48 @@ def test_a_program_that_follows_learns_of_each_change(call: Call, tmp_path: Path
         until(lambda: "SE-Nor" in known.descriptions, "the new station")
     finally:
         known.close()
+
+
+def test_I9_a_key_is_not_taken_away_by_whoever_may_write_to_the_topic_and_the_right_one_is_published_again(
+    call: Call, tmp_path: Path
+) -> None:
+    ours, theirs = (call("keygen", str(tmp_path / f"{name}.key")).stdout for name in ("ours", "theirs"))
+    right = described(tmp_path, "SE-Htm", ours)
+    assert call("publish", right).exit_code == 0
+    before = listed(call)
+    forge(described(tmp_path / "forged", "SE-Htm", theirs))
+    assert listed(call) == before
+    assert call("publish", right).stdout == f"SE-Htm: published ({right})\n", "the forgery lies on top of it"
+    assert call("publish", right).stdout == f"SE-Htm: is published already ({right})\n"
+
+
+def test_I9_where_reviewers_are_named_only_what_they_signed_is_known(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = (call("keygen", str(tmp_path / f"{name}.key")).stdout for name in ("ours", "theirs"))
+    reviewer = tmp_path / "reviewer.key"
+    public = base64.b64encode(public_key_of(make_key(reviewer))).decode()
+    right, beside = described(tmp_path, "SE-Htm", ours), described(tmp_path / "forged", "SE-Htm", ours, theirs)
+    assert call("publish", right).exit_code == 0
+    monkeypatch.setenv("B2STREAM_GENERAL_REVIEWER_KEYS", public)
+    assert listed(call) == {}
+    assert isinstance(call("publish", right).exception, ConfigurationError)
+    signed = call("publish", "--sign-with", str(reviewer), right)
+    assert signed.stdout == f"SE-Htm: published ({right})\n", signed.exception
+    forge(beside)
+    forge(beside, make_key(tmp_path / "attacker.key"))
+    assert [len(each["keys"]) for each in listed(call).values()] == [1]
+    assert call("publish", "--sign-with", str(reviewer), beside).exit_code == 0
+    assert [len(each["keys"]) for each in listed(call).values()] == [2]
+
+
+def forge(file: str, private: Ed25519PrivateKey | None = None) -> None:
+    """Publish a description as somebody does who asks nobody, signed with a key of their own where one is given."""
+
+    def sign(fingerprint: str, body: bytes) -> Headers:
+        return [] if private is None else signature_headers(fingerprint, body, private, time.time_ns() // 1000)
+
+    publish(load().settings, Framing(), [read_description(Path(file))], PATIENCE_S, sign)
 
 
 def test_without_the_topic_the_cure_is_named(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
