@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from b2stream import __version__
+from tests.unit.deployment.published import CITATION, against_the_schema
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -38,6 +39,8 @@ def test_the_citation_has_what_the_format_asks_for() -> None:
     citation = yaml.safe_load(read("CITATION.cff"))
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert all("name" in author or "family-names" in author for author in citation["authors"])
+    assert against_the_schema(CITATION, citation) == []
+    assert against_the_schema(CITATION, {**citation, "authors": [], "licence": "none"}), "the check can fail"
 
 
 def test_every_direct_dependency_is_locked_with_hashes() -> None:

@@ -1,4 +1,4 @@
-"""docker-compose.yml: well formed, and naming only what the code has. No engine and no schema of it is at hand."""
+"""docker-compose.yml: as its published schema asks, and naming only what the code has. No engine is at hand."""
 
 import re
 from typing import Any
@@ -12,6 +12,7 @@ from b2stream.errors import ConfigurationError
 from b2stream.registry import Registry
 from tests.integration.registry.apicurio import kafka_storage
 from tests.unit.deployment.program import REPOSITORY, VARIABLE, check_command, known_variables, settings_from
+from tests.unit.deployment.published import COMPOSE, against_the_schema
 
 TEXT = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
 PROGRAMS = ("gateway", "processor", "replicator", "registrar")
@@ -66,6 +67,14 @@ def seconds(duration: str) -> int:
 def environment(service: Service) -> dict[str, str]:
     """What the program gets; a variable without a value is left out."""
     return {name: value for name, value in service.get("environment", {}).items() if value is not None}
+
+
+def test_it_is_what_the_published_schema_asks_for(document: dict[str, Any], services: dict[str, Service]) -> None:
+    assert against_the_schema(COMPOSE, document) == []
+    services["processor"]["healthchecks"] = services["kafka"]["healthcheck"]["intervall"] = "5s"
+    wrong = "".join(against_the_schema(COMPOSE, document))
+    assert "intervall" in wrong, "the check can fail"
+    assert "healthchecks" in wrong
 
 
 def test_the_form_is_that_of_compose(document: dict[str, Any], services: dict[str, Service]) -> None:
