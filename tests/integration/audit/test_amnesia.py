@@ -11,6 +11,8 @@ from b2stream.programs.audit import cli
 from b2stream.programs.audit.auditing import Plan
 from b2stream.programs.audit.judging.findings import Kind
 from b2stream.programs.audit.repair import reannounce_cli
+from b2stream.programs.audit.repair.cli import apply, make_plan
+from b2stream.programs.audit.repair.planning import COPY
 from b2stream.sandbox import signing
 from b2stream.settings import Settings, variable
 from b2stream.settings import load as load_settings
@@ -45,14 +47,41 @@ def test_I12_after_kafka_was_wiped_reannounce_and_the_replicator_make_everything
     assert reannounce_cli.run(wiped) == (len(manifests), {})
     assert reannounce_cli.run(wiped) == (0, {}), "what has an event is not announced again"
 
+    replicate(archive, wiped, community)
+    healed = cli.run(wiped, Plan(recompute=True, grace_s=0.0))
+    assert healed.findings == []
+    assert healed.batches == len(manifests)
+
+
+def test_I12_what_the_first_centre_lost_with_kafka_comes_back_from_the_second(
+    archive: RestingArchive, wiped: Settings, community: str
+) -> None:
+    paths = archive.data_objects()
+    whole, data_object, manifest, truncated = paths[:4]
+    for path in (whole, whole + MANIFEST, data_object, manifest + MANIFEST):
+        archive.delete("first", path)
+    archive.rot("first", truncated, archive.read("first", truncated)[:-1])
+
+    plan = make_plan(wiped, Plan(recompute=True, grace_s=0.0))
+    assert plan.left == []
+    copied = [act.path for act in plan.acts if act.act == COPY]
+    assert sorted(copied) == sorted([whole, whole + MANIFEST, data_object, manifest + MANIFEST, truncated])
+    assert {act.source for act in plan.acts if act.act == COPY} == {wiped.second.name}
+    assert [each.trouble for each in apply(wiped, plan) if each.trouble] == []
+
+    replicate(archive, wiped, community)
+    healed = cli.run(wiped, Plan(recompute=True, grace_s=0.0))
+    assert healed.findings == []
+    assert healed.batches == len(paths)
+
+
+def replicate(archive: RestingArchive, wiped: Settings, community: str) -> None:
+    """Let the replicator work off what was announced."""
     process = archive.deployment.run_program("replicator", environment={GENERAL: community})
     try:
         until(lambda: not waiting(wiped, "replicator"), "the replicator lags")
     finally:
         process.stop()
-    healed = cli.run(wiped, Plan(recompute=True, grace_s=0.0))
-    assert healed.findings == []
-    assert healed.batches == len(manifests)
 
 
 def waiting(settings: Settings, program: str) -> int:
