@@ -2,6 +2,8 @@
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ from b2stream.errors import (
 from b2stream.sandbox.zone.process import EmbeddedZone
 from tests.conformance.archive import CONTENT, FOLDER, WRITER, put, sha256, stage
 from tests.integration.archive.conftest import StoreAt, new_root
+from tests.waiting import until
 
 PATH = f"{FOLDER}/object"
 
@@ -221,6 +224,46 @@ def test_what_a_killed_zone_left_open_is_debris_and_the_batch_is_committed_under
     with pytest.raises(Stuck):
         store.discard_staged(placed.debris[0])
     assert b"".join(store.read(PATH)) == CONTENT
+
+
+DOOMED = """
+import sys, time
+from b2stream.archive.location import open_store
+from b2stream.archive.placing import NewObject, Placing, Writer
+from b2stream.archive.waiting import StoppableClock
+path, size_bytes, sha256 = sys.argv[2], int(sys.argv[3]), sys.argv[4]
+def chunks():
+    for _ in range(size_bytes // 2**20 - 1):
+        yield bytes(2**20)
+    print("written", flush=True)
+    time.sleep(600)
+store = open_store(sys.argv[1], "csc", role="first")
+manifest = NewObject.of(path + ".manifest.json", b'{"batch":"ours"}')
+placing = Placing(store, Writer(), "attempt", clock=StoppableClock())
+placing.place_pair(NewObject(path, size_bytes, sha256, chunks), manifest, lambda manifest: True)
+"""
+"""A writer in a process of its own: it stages a data object of MiBs of zeros, and before the last one it says so and waits."""
+
+
+def test_what_a_client_that_was_killed_in_mid_write_leaves_stale_is_debris_and_the_batch_is_committed_all_the_same(
+    own_zone: EmbeddedZone, store: ObjectStore, root: str, environment: dict[str, str]
+) -> None:
+    content = bytes(4 << 20)
+    url = f"irods://{own_zone.user}@{own_zone.host}:{own_zone.port}{own_zone.home}/{root}"
+    command = [sys.executable, "-c", DOOMED, url, PATH, str(len(content)), sha256(content)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment}) as client:
+        try:
+            assert client.stdout is not None
+            assert client.stdout.readline() == b"written\n"
+        finally:
+            client.kill()
+    left = until(lambda: [state for state in store.list_staged() if state.status is ReplicaStatus.STALE])
+    assert [0 < state.size_bytes < len(content) for state in left] == [True]
+    place_pair(store, content=content)
+    assert b"".join(store.read(PATH)) == content
+    assert [state.path for state in store.list_staged()] == [left[0].path], "nobody else's debris is touched"
+    store.discard_staged(left[0].path)
+    assert list(store.list_staged()) == []
 
 
 # Success that is none ---------------------------------------------------------------------------------------------------
