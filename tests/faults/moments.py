@@ -27,7 +27,7 @@ WHO_PASSES = {
     GATEWAY: failpoints.GATEWAY,
     PROCESSOR: tuple(step for step in failpoints.PROCESSOR if "letter" not in step),  # `test_poison` has those
     REPLICATOR: failpoints.REPLICATOR,
-    REGISTRAR: tuple(step for step in failpoints.REGISTRAR if step != "announce"),  # there is nothing to announce
+    REGISTRAR: tuple(step for step in failpoints.REGISTRAR if step != "announce"),  # `test_registrar` has that
 }
 """The programs, and the steps that they pass while a round is carried."""
 
