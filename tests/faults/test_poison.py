@@ -61,7 +61,12 @@ def test_poison_becomes_letters_with_exact_reasons_and_the_rest_goes_on(
             offsets = enemy.send(attack.messages, attack.partition)
             expected |= dict.fromkeys([(home, offset) for offset in offsets], (attack.reason, attack.is_poison))
             told.append(f"{what:<28} {len(offsets)} × {attack.reason}")
-        for step in ("letter written:2", None):  # killed among the letters, and again on the next try
+        for step in (
+            "write letter:1",
+            "letter written:2",
+            "letter written:1",
+            None,
+        ):  # at each step twice, one after the other
             _dies(chain)
             chain.launch(PROCESSOR, fail_at=step)
         _drained(chain, judge)
