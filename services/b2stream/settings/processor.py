@@ -46,6 +46,12 @@ class Processor(Section):
         ge=0,
         description="A close whose key is not published yet waits for so long after it came, seconds; others go on.",
     )
+    open_attempts: int = Field(
+        20_000,
+        ge=1,
+        description="Most attempts without a close, 1 kB of memory and a file each; for one more, one of the station with most of them "
+        "becomes dead letters, and is sent again.",
+    )
     closed_limit: int = Field(200, ge=1, description="Closed, unannounced attempts at which reading pauses.")
     outage_ready_s: float = Field(
         600.0,

@@ -138,6 +138,7 @@ class Deployment:
     overtake_s: float = 600.0
     give_up_s: float = 302_400.0
     dead_letters_per_minute: int = 1_000_000
+    open_attempts: int = 20_000
     spool_bytes: int = 1 << 30
     latency_s: float = 0.01
     unsigned: str = "accept"
@@ -225,6 +226,7 @@ class Running:
             give_up_s=deployment.give_up_s,
             partitions=deployment.partitions,
             dead_letters_per_minute=deployment.dead_letters_per_minute,
+            open_attempts=deployment.open_attempts,
         )
         self.processor = Processor(
             committer=Committer(

@@ -1,8 +1,10 @@
 """Any log, any crashes, any failures of the centre: I1 to I5 and I8 hold, and the archive ends as it would have without them."""
 
 import asyncio
+import itertools
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -87,6 +89,7 @@ class World:
     batch_of_attempt: dict[str, str] = field(default_factory=dict)
     superseded: dict[str, str] = field(default_factory=dict)  # attempt: batch whose close supersedes it
     steps: int = 0
+    open_attempts: Iterator[int] = field(default_factory=lambda: itertools.repeat(20_000))  # limit of each life
 
     def send_all(self, chosen: list[Try], picks: list[int], supersede: bool) -> None:
         """Everything that the stations send, interleaved as picked."""
@@ -190,6 +193,7 @@ class World:
 async def live(world: World, crash_at: int | None, faults: dict[int, str]) -> bool:
     """One life of a processor: until it is idle (True), or killed at a step (False)."""
     deployment = world.deployment
+    deployment.open_attempts = most_open = next(world.open_attempts)
     running = deployment.running()
 
     def step(*_: object) -> None:
@@ -216,6 +220,7 @@ async def live(world: World, crash_at: int | None, faults: dict[int, str]) -> bo
     async def acknowledge() -> None:
         while not running.is_dead:
             await asyncio.sleep(0.05)
+            assert running.processor.open_attempts() <= most_open + 1, "I10: one more while it is refused"
             await check_and_acknowledge(world, running)
 
     acknowledging = asyncio.ensure_future(acknowledge())
@@ -243,6 +248,13 @@ async def check_and_acknowledge(world: World, running: Running) -> None:
 
 def archive_of(world: World, chosen: list[Try], crashes: list[int], faults: dict[int, str]) -> dict[str, bytes]:
     """Run processors until one gets through; the data objects that are there then."""
+    run_until_through(world, crashes, faults)
+    world.is_whole(chosen)
+    return world.deployment.data_objects()
+
+
+def run_until_through(world: World, crashes: list[int], faults: dict[int, str]) -> None:
+    """Run processors, each until it crashes at its step, and one more."""
     world.deployment.log.on_append = world.is_durable
 
     async def lives() -> None:
@@ -256,8 +268,6 @@ def archive_of(world: World, chosen: list[Try], crashes: list[int], faults: dict
                 break
 
     run(lives())
-    world.is_whole(chosen)
-    return world.deployment.data_objects()
 
 
 @given(
@@ -289,6 +299,40 @@ def test_I1_to_I5_and_I8_hold_for_any_log_with_any_crashes_and_failures(
         faults = {each.call_number: each.kind for each in scripted}
         assert archive_of(stormy, chosen, crashes, faults) == expected
         assert len(expected) <= len({calm.batch_of_attempt[attempt_name(at)] for at in range(len(chosen))})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@given(
+    chosen=st.lists(tries(), min_size=2, max_size=6),
+    picks=st.lists(st.integers(0, 5), min_size=1, max_size=12),
+    supersede=st.booleans(),
+    crashes=st.lists(st.integers(0, 40), max_size=3),
+    limits=st.lists(st.integers(1, 3), min_size=4, max_size=4),
+    spool_bytes=st.sampled_from((1 << 30, 900, 1)),
+)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_I1_to_I5_I8_and_I10_hold_where_few_attempts_may_be_open_and_each_life_refuses_others(
+    chosen: list[Try], picks: list[int], supersede: bool, crashes: list[int], limits: list[int], spool_bytes: int
+) -> None:
+    """What is archived depends on what was refused; nothing is lost by it: once the gateways have sent again, all of it is there.
+
+    Until then a crash between its two moves may have left a data object whose attempt is refused in the next life.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="b2stream-test-"))
+    try:
+        lives = itertools.chain(limits, itertools.repeat(20_000))
+        world = World(Deployment(folder, spool_bytes=spool_bytes), open_attempts=lives)
+        world.send_all(chosen, picks, supersede)
+        run_until_through(world, crashes, {})
+        world.is_accounted(0, world.deployment.committed[0])
+        for number, one in enumerate(chosen):
+            again = attempt_name(1_000 + number)
+            world.batch_of_attempt[again] = world.batch_of_attempt[attempt_name(number)]
+            world.deployment.send(one.batch.sent(again))
+        world.open_attempts = itertools.repeat(20_000)
+        archive_of(world, chosen, [], {})
+        assert {event.batch for event in world.deployment.events()} == set(world.batch_of_attempt.values())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -21,6 +21,7 @@ from b2stream.programs.processor.keeping import Keeper, Work
 from b2stream.programs.processor.ordering import SeriesOrder, Turn
 from b2stream.programs.processor.ownership import Ownership
 from b2stream.programs.processor.patience import LONGEST_STUCK_PAUSE_S, CentreRecord, Patience
+from b2stream.programs.processor.refusing import TooManyOpen
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Limits:
     give_up_s: float
     partitions: int
     dead_letters_per_minute: int = 6_000
+    open_attempts: int = 20_000
 
 
 class Commits:
@@ -158,7 +160,7 @@ class Commits:
             try:
                 committed = await self._try(work)
             except Poison as poison:
-                again = isinstance(poison, (Incomplete, Conflicting))
+                again = isinstance(poison, (Incomplete, Conflicting, TooManyOpen))
                 await self._give_up(work, Cause(poison.reason, str(poison), not again, work.closed.batch))
                 return None
             except Stuck as stuck:

@@ -38,11 +38,13 @@ class Letters:
         finish: Callable[[Partition, Attempt], None],
         crash: Callable[[B2streamError], None],
         rate: LetterRate,
+        most_dying: int,
     ) -> None:
         self._undertaker = undertaker
         self._ownership = ownership
         self._room = asyncio.Semaphore(room)
         self._burials = asyncio.Semaphore(BURIALS_AT_ONCE)
+        self._dying = asyncio.Semaphore(most_dying)
         self._kept = kept
         self._finish = finish
         self._crash = crash
@@ -103,11 +105,24 @@ class Letters:
         """Whether letters came too fast within the last minute."""
         return self._rate.is_tripped
 
-    def attempt_later(
+    async def attempt_later(
         self, partition: Partition, attempt: Attempt, cause: Cause, close: LogMessage | None = None
     ) -> None:
-        """The same, while the next messages are taken."""
-        self._spawn(self.attempt(partition, attempt, cause, close))
+        """The same, while the next messages are taken; waits while too many do so."""
+        with metrics.PAUSES.because("dead_letters_waiting") if self._dying.locked() else nullcontext():
+            await self._dying.acquire()
+
+        async def write() -> None:
+            try:
+                await self.attempt(partition, attempt, cause, close)
+            finally:
+                self._dying.release()
+
+        self._spawn(write())
+
+    async def attempt_first(self, partition: Partition, attempt: Attempt, cause: Cause) -> None:
+        """The same, before the next message is taken."""
+        await asyncio.wait([self._spawn(self.attempt(partition, attempt, cause, None))])
 
     def unfinished(self) -> int:
         """Letters and attempts that are not written yet."""
@@ -123,7 +138,7 @@ class Letters:
         for task in list(self._tasks):
             task.cancel()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         async def guarded() -> None:
             try:
                 await work
@@ -136,3 +151,4 @@ class Letters:
         task = asyncio.ensure_future(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -65,4 +65,7 @@ LETTERS_TRIPPED = Gauge(
     "b2stream_processor_dead_letter_limit_tripped",
     "1 while dead letters come faster than processor.dead_letters_per_minute, and reading stands still again and again.",
 )
-PAUSES = Pauses("b2stream_processor", ("closed_limit", "dead_letters_waiting", "dead_letter_rate", "schema_registry", "open_attempts"))
+PAUSES = Pauses(
+    "b2stream_processor",
+    ("closed_limit", "dead_letters_waiting", "dead_letter_rate", "schema_registry", "open_attempts"),
+)

@@ -6,6 +6,7 @@ from b2stream.batches.assembling import Assembler
 from b2stream.batches.progress import OffsetFrontier
 from b2stream.contracts.messages import LogMessage
 from b2stream.contracts.records import BatchClosed
+from b2stream.programs.processor.openings import Openings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,7 @@ class Partition:
     start_offset: int
     next_offset: int
     frontier: OffsetFrontier
+    openings: Openings  # of all partitions of this process
     assembler: Assembler = field(default_factory=Assembler)
     committed_offset: int | None = None
     heard_s: dict[tuple[str, str], float] = field(default_factory=dict)  # (station, attempt) -> monotonic time
@@ -53,10 +55,12 @@ class Partition:
     def heard(self, station: str, attempt: str, now_s: float) -> None:
         """A message of an open attempt came."""
         self.heard_s[station, attempt] = now_s
+        self.openings.heard(station, attempt)
 
     def forget(self, station: str, attempt: str) -> None:
         """The attempt is not open any more."""
         self.heard_s.pop((station, attempt), None)
+        self.openings.ended(station, attempt)
         self.abandoning.pop((station, attempt), None)
 
     def note_end(self, end_offset: int | None, now_s: float, longest_gap_s: float) -> None:

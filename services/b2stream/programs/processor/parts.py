@@ -168,4 +168,5 @@ def _limits(settings: Settings) -> Limits:
         give_up_s=retention_s * _GIVE_UP_PART_OF_RETENTION,
         partitions=settings.kafka.partitions,
         dead_letters_per_minute=settings.processor.dead_letters_per_minute,
+        open_attempts=settings.processor.open_attempts,
     )

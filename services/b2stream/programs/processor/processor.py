@@ -32,6 +32,7 @@ from b2stream.programs.processor.outbox import Outbox
 from b2stream.programs.processor.ownership import Ownership
 from b2stream.programs.processor.partition import Partition
 from b2stream.programs.processor.patience import Patience
+from b2stream.programs.processor.refusing import Refusing
 from b2stream.programs.processor.silence import Silence
 from b2stream.programs.processor.spool import Spool
 
@@ -77,6 +78,13 @@ class Processor:
             self._forget,
             crash,
             LetterRate(limits.dead_letters_per_minute, clock_s),
+            limits.open_attempts,
+        )
+        self._refusing = Refusing(
+            limits.open_attempts,
+            self.partitions,
+            self._letters.attempt_first,
+            clock_s,
         )
         self._commits = Commits(
             committer=committer,
@@ -105,7 +113,8 @@ class Processor:
     def assigned(self, number: int, next_offset: int) -> None:
         """This process owns the partition from now on, and reads it from `next_offset`."""
         frontier = OffsetFrontier(next_offset)
-        self.partitions[number] = Partition(number, self._ownership.generation, next_offset, next_offset, frontier)
+        generation, openings = self._ownership.generation, self._refusing.openings
+        self.partitions[number] = Partition(number, generation, next_offset, next_offset, frontier, openings)
 
     def revoked(self) -> None:
         """All partitions are taken away. Uploads finish; nothing of the old generation is acknowledged, retried or dead-lettered."""
@@ -114,6 +123,7 @@ class Processor:
             for attempt in partition.assembler.open.values():
                 self._keeper.forget(partition, attempt)
         self.partitions.clear()
+        self._refusing.begin_anew()
         metrics.OPEN_ATTEMPTS.set(0)
 
     # Messages ---------------------------------------------------------------------------------------------------------
@@ -138,11 +148,11 @@ class Processor:
             await self._bury_message(partition, message, address, poison)
         else:
             if isinstance(content, Block):
-                self._appending.take(partition, message, content)
+                await self._block(partition, message, address, content)
             elif isinstance(content, BatchClosed):
                 await self._gate.take(partition, message, content)
             elif isinstance(content, BatchAbandoned):
-                self._abandonment(partition, content)
+                await self._abandonment(partition, content)
         partition.frontier.read(message.offset)
 
     async def _read(
@@ -159,6 +169,14 @@ class Processor:
                     await self._ownership.pause(partition, patience.pause_s())
         return None
 
+    async def _block(self, partition: Partition, message: LogMessage, address: Address, block: Block) -> None:
+        refusal = self._refusing.refusal(block.station, block.attempt)
+        if refusal is not None:
+            await self._letters.message(partition, message, address, refusal)
+            return
+        self._appending.take(partition, message, block)
+        await self._refusing.stay_within_limit()
+
     async def _close(self, partition: Partition, message: LogMessage, close: BatchClosed) -> None:
         attempt = self._end(partition, message, close.station, close.attempt)
         closed = ClosedBatch(
@@ -167,7 +185,7 @@ class Processor:
             close_offset=message.offset,
             closed_at_us=message.appended_at_us,
             bodies=self._keeper.bodies(partition, attempt, close.count),
-            problem=problem_of(attempt, close.count),
+            problem=self._refusing.closed(close.station, close.attempt) or problem_of(attempt, close.count),
         )
         await self._commits.add(Work(closed, attempt, partition, message))
 
@@ -179,13 +197,13 @@ class Processor:
             partition.begin(attempt.first_offset, message.appended_at_us)
         return attempt
 
-    def _abandonment(self, partition: Partition, record: BatchAbandoned) -> None:
+    async def _abandonment(self, partition: Partition, record: BatchAbandoned) -> None:
         attempt = partition.assembler.abandon(record)
         if attempt is None:
             return
         partition.forget(attempt.station, attempt.name)
         cause = Cause(ABANDONED, f"silent after offset {attempt.last_offset}", poison=False)
-        self._letters.attempt_later(partition, attempt, cause)
+        await self._letters.attempt_later(partition, attempt, cause)
 
     async def _bury_message(self, partition: Partition, message: LogMessage, address: Address, poison: Poison) -> None:
         """A close that can become nothing takes its attempt with it: nothing else could ever close that.
@@ -197,7 +215,7 @@ class Processor:
         is_close = address.kind == "BatchClosed" and not self._gate.signs(address.station)
         if is_close and (address.station, address.attempt) in partition.assembler.open:
             attempt = self._end(partition, message, address.station, address.attempt)
-            self._letters.attempt_later(partition, attempt, cause, message)
+            await self._letters.attempt_later(partition, attempt, cause, message)
         else:
             await self._letters.message(partition, message, address, cause)
 
@@ -276,6 +294,8 @@ class Processor:
         if self._letters.is_flooded:
             most = self._limits.dead_letters_per_minute
             found["dead_letters"] = f"more than {most} dead letters in a minute: reading stands still again and again"
+        if (why_refused := self._refusing.why()) is not None:
+            found["open_attempts"] = why_refused
         return found
 
     def unwritten_letters(self) -> int:
