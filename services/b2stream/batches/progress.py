@@ -8,12 +8,15 @@ from collections import Counter
 
 from b2stream.errors import BrokenInvariant
 
+_MOST_FINISHED = 1_000
+"""So many offsets whose work is finished are kept beside those that are held: one old unit can hold the frontier for days."""
+
 
 class OffsetFrontier:
     """The frontier of one partition: the lowest offset that unfinished work holds, else the next offset to read.
 
     A unit of work holds one offset, that of its first message, from `begin` to `finish`. Several units may hold the same
-    one. The frontier never moves back, and neither call costs more than the logarithm of the number of units.
+    one. The frontier never moves back, and over many calls none costs more than the logarithm of the number of units.
     """
 
     def __init__(self, next_offset: int) -> None:
@@ -41,6 +44,8 @@ class OffsetFrontier:
         self._held[offset] -= 1
         if self._held[offset] == 0:
             del self._held[offset]
+            if len(self._lowest) > 2 * len(self._held) + _MOST_FINISHED:
+                self._lowest = sorted(self._held)
 
     def frontier(self) -> int:
         """The offset that may be committed: everything before it is done."""

@@ -1,5 +1,7 @@
 """The frontier of a partition, compared with the definition: nothing unfinished, and nothing unread, lies before it."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,23 @@ def test_finishing_what_was_never_begun_is_a_broken_invariant() -> None:
     frontier.finish(0)
     with pytest.raises(BrokenInvariant):
         frontier.finish(0)
+
+
+def test_I10_finished_work_behind_an_old_unfinished_one_costs_no_memory() -> None:
+    frontier = OffsetFrontier(0)
+    frontier.begin(0)
+    tracemalloc.start()
+    try:
+        for offset in range(10**9, 10**9 + 30_000):
+            frontier.begin(offset)
+            frontier.finish(offset)
+        held_bytes = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 300_000, "a million of them must not cost 40 MB"
+    assert frontier.frontier() == 0
+    frontier.finish(0)
+    assert frontier.frontier() == 10**9 + 30_000
 
 
 def test_offsets_that_the_log_left_out_do_not_hold_the_frontier_back() -> None:
