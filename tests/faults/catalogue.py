@@ -11,16 +11,25 @@ REAL, INJECTED, IN_MEMORY = "real", "injected", "in memory"
 
 @dataclass(frozen=True)
 class Fault:
-    """One named fault. `tests` are `<file below tests>::<function>`; where there are none, `why_not` says why."""
+    """One named fault. `tests` are `<file below tests>::<function>`; where there are none, `why_not` says why.
+
+    `otherwise`: how it happens where the acts among the tests cannot be done, and only the other tests are left.
+    """
 
     name: str
     how: str
     tests: tuple[str, ...] = ()
     why_not: str = ""
+    otherwise: str = ""
 
 
-def _of(how: str, name: str, *tests: str) -> Fault:
-    return Fault(name, how, tests)
+def _of(how: str, name: str, *tests: str, otherwise: str = "") -> Fault:
+    return Fault(name, how, tests, otherwise=otherwise)
+
+
+def is_act(test: str) -> bool:
+    """Whether this is an act within a chain, and no test of its own."""
+    return not test.partition("::")[2].startswith("test_")
 
 
 _CLUSTER = "faults/test_cluster.py::"
@@ -64,7 +73,13 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             "each fail point raises, stalls for a while, stalls for ever",
             "faults/test_steps_that_fail.py::test_I11_steps_that_raise_or_stall_change_nothing",
         ),
-        _of(REAL, "kill -9 while dead letters are written, and on the retry", _POISON),
+        _of(REAL, "kill -9 while dead letters are written, before and after each, and on the retry", _POISON),
+        _of(
+            REAL,
+            "kill -9 of the registrar before it announces a further location, and on the retry",
+            "faults/test_registrar.py::"
+            "test_I6_after_the_queues_drain_each_content_has_one_record_though_the_registrar_was_killed",
+        ),
     ),
     "Kafka": (
         _of(
@@ -127,13 +142,14 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
         _of(
             REAL,
             "twenty rebalances in a minute",
-            "faults/test_rebalances.py::test_I1_twenty_rebalances_within_two_minutes_change_nothing",
+            "faults/test_rebalances.py::test_I1_twenty_rebalances_within_a_minute_change_nothing",
         ),
     ),
     "centres": (
         _of(
             REAL,
             "zone down at start",
+            _OUTAGES + "_both_centres_are_down_at_the_start",
             _IRODS + "test_a_zone_that_is_down_is_retryable_for_every_call",
             _READY + "test_I13_a_centre_that_is_away_makes_it_not_ready_and_not_unhealthy",
         ),
@@ -169,6 +185,8 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             REAL,
             "stale and intermediate replicas left behind",
             _IRODS + "test_what_a_killed_zone_left_open_is_debris_and_the_batch_is_committed_under_the_next_name",
+            _IRODS + "test_what_a_client_that_was_killed_in_mid_write_leaves_stale_is_debris_"
+            "and_the_batch_is_committed_all_the_same",
         ),
         _of(
             REAL,
@@ -256,18 +274,21 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             "disk full on the spool (a small tmpfs; injected where nobody may mount)",
             _DISKS + "_spool_is_full",
             "unit/processor/test_eviction.py::test_a_full_disk_changes_no_byte",
+            otherwise=INJECTED,
         ),
         _of(
             REAL,
             "disk full on the journal (a small tmpfs; injected where nobody may mount)",
             _DISKS + "_journal_is_full",
             _JOURNAL + "test_I1_a_full_disk_stops_the_gateway_before_it_publishes_what_it_could_not_write_down",
+            otherwise=INJECTED,
         ),
         _of(
             REAL,
             "read-only journal (a remounted tmpfs; injected where nobody may mount)",
             _DISKS + "_journal_is_read_only",
             _JOURNAL + "test_a_journal_that_became_read_only_is_an_error",
+            otherwise=INJECTED,
         ),
         _of(
             REAL,
@@ -349,7 +370,7 @@ CATALOGUE: dict[str, tuple[Fault, ...]] = {
             "test_I7_commit_events_of_a_later_release_wait_for_the_upgrade_and_the_others_go_on",
             "unit/registrar/test_later_release.py::"
             "test_I6_events_of_a_later_release_wait_for_the_upgrade_and_the_others_go_on",
-            "unit/gateway/test_receipts.py::"
+            "unit/gateway/test_later_release.py::"
             "test_I1_an_event_of_a_later_release_waits_for_the_gateways_upgrade_and_costs_no_receipt",
             "unit/reader/test_later_release.py::"
             "test_an_event_of_a_later_release_stops_the_reader_and_is_read_once_it_is_upgraded",

@@ -18,6 +18,7 @@ from tests import alone
 from tests.faults import scale
 from tests.faults.chain import NO_HANDLE
 from tests.faults.moments import ALL_FAULTS
+from tests.faults.outcomes import ACT
 
 SEED_VARIABLE = "B2STREAM_FAULTS_SEED"
 PASSED = pytest.StashKey[bool]()
@@ -67,6 +68,17 @@ def say(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> C
             print(f"\n{request.node.name}\n{text}", flush=True)
 
     return say
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[Callable[..., object]], None]:
+    """Let the test's report name an act that was done and judged: an act that no report names was not run."""
+
+    def note(act: Callable[..., object]) -> None:
+        name = getattr(act, "func", act).__name__  # `func`: of a partial
+        request.node.user_properties.append((ACT, name))  # `record_property` warns, though the report has them
+
+    return note
 
 
 @pytest.hookimpl(wrapper=True)

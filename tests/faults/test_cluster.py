@@ -25,7 +25,7 @@ Rounds = Iterator[list[StationFile]]
 @pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_I1_brokers_of_a_cluster_that_die_and_freeze_lose_nothing_that_was_acknowledged(
-    servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
+    servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None], note: Callable[..., None]
 ) -> None:
     own = Deployment(evidence / "chain", NO_HANDLE, community="cluster", brokers=cluster.BROKERS)
     told = []
@@ -46,6 +46,7 @@ def test_I1_brokers_of_a_cluster_that_die_and_freeze_lose_nothing_that_was_ackno
                 assert_same_end(judgement.archive, still.result()[done - 1])
                 told.append(f"{did}; {judgement.objects} objects judged, {time.monotonic() - began:.1f} s in all")
                 say(told[-1])
+                note(act)
         told.append(f"{acknowledged.check()} other messages were acknowledged meanwhile, and each is where it was")
     say("\n".join(told))
 

@@ -73,7 +73,7 @@ class Case:
 @pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_disks_that_fail_lose_nothing(
-    servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
+    servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None], note: Callable[..., None]
 ) -> None:
     timeouts = {variable("first", "timeout_s"): str(TIMEOUT_S)}
     own = beside(servers, evidence / "chain", name)
@@ -89,7 +89,9 @@ def test_disks_that_fail_lose_nothing(
             chain.wait_until_drained()
             told.append(f"{time.monotonic() - began:5.1f} s  {did}; {judge.judge().objects} objects judged")
             assert all(process.running for process in own.programs.values()), chain.describe()
+            note(act)
         told.append(_journal_is_torn(case))
+        note(_journal_is_torn)
     say("\n".join(told))
 
 

@@ -61,7 +61,7 @@ class _JudgeOfWhatIsLeft(Judge):
 @pytest.mark.timeout(deadline_s(900))
 @pytest.mark.usefixtures("all_faults")
 def test_I8_and_I12_whatever_happens_to_the_log_stops_what_depends_on_it_and_is_mended_from_the_stations(
-    evidence: Path, seed: int, say: Callable[[str], None]
+    evidence: Path, seed: int, say: Callable[[str], None], note: Callable[..., None]
 ) -> None:
     one_closed = {variable(PROCESSOR, "closed_limit"): "1", variable("first", "timeout_s"): str(ANSWER_S)}
     own = _ForgetfulKafka(evidence / "chain", NO_HANDLE, community="log")
@@ -75,6 +75,7 @@ def test_I8_and_I12_whatever_happens_to_the_log_stops_what_depends_on_it_and_is_
             did = act(chain, rounds)
             recovered_s = chain.wait_until_drained(HEALED_S)
             objects = judge.judge().objects
+            note(act)
             say(
                 f"{did}; drained {recovered_s:.1f} s later, {objects} objects judged, {time.monotonic() - began:.0f} s in all"
             )

@@ -95,7 +95,9 @@ class Case:
 
 @pytest.mark.timeout(deadline_s(1200))
 @pytest.mark.usefixtures("all_faults")
-def test_quiet_faults_change_nothing_or_are_named(evidence: Path, seed: int, say: Callable[[str], None]) -> None:
+def test_quiet_faults_change_nothing_or_are_named(
+    evidence: Path, seed: int, say: Callable[[str], None], note: Callable[..., None]
+) -> None:
     own = Deployment(evidence / "chain", Given(), community="quiet")
     with Chain(own, signed=load.STATIONS) as chain:
         chain.start()
@@ -107,7 +109,9 @@ def test_quiet_faults_change_nothing_or_are_named(evidence: Path, seed: int, say
             objects = case.judge.judge().objects
             assert all(process.running for process in own.programs.values()), chain.describe()
             case.notes.append(f"{time.monotonic() - began:5.1f} s  {did}; {objects} objects judged")
+            note(act)
         case.notes.append(_a_whole_disk_of_last_week(case))
+        note(_a_whole_disk_of_last_week)
     say("\n".join(case.notes))
 
 

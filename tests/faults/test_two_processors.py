@@ -32,7 +32,7 @@ FROZEN_S = scaled_s(60.0, at_least_s=11.0)  # longer than a session
 @pytest.mark.timeout(deadline_s(400))
 @pytest.mark.usefixtures("all_faults")
 def test_I1_processors_that_join_leave_die_and_freeze_in_mid_load_change_nothing(
-    servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None]
+    servers: Deployment, evidence: Path, name: str, seed: int, say: Callable[[str], None], note: Callable[..., None]
 ) -> None:
     told: list[str] = []
     with ThreadPoolExecutor(1) as pool, Chain(beside(servers, evidence / "two", f"{name}-two")) as chain:
@@ -44,6 +44,7 @@ def test_I1_processors_that_join_leave_die_and_freeze_in_mid_load_change_nothing
             did = act(chain, rounds)
             recovered_s = chain.wait_until_drained()
             told.append(f"{did}; all in place after {recovered_s:.1f} s, {judge.judge().objects} objects judged")
+            note(act)
         assert next(rounds, None) is None, "not all rounds were given"
         assert_same_end(judge.judge().archive, still.result()[-1])
     say("\n".join(told))
