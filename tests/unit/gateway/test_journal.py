@@ -2,12 +2,20 @@
 
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from b2stream.contracts.records import LONGEST_CLOSE_BYTES
 from b2stream.errors import ConfigurationError, Fatal
-from b2stream.programs.gateway.journal.journal import Journal, JournalFailed, JournalInUse, JournalLock
+from b2stream.programs.gateway.journal.journal import (
+    MOST_SUPERSEDED,
+    Journal,
+    JournalFailed,
+    JournalInUse,
+    JournalLock,
+)
 from tests.unit.gateway.stands import STATION, Stand, toa5
 
 
@@ -48,6 +56,24 @@ def test_receipts_and_retry_work_beside_a_running_gateway(stand: Stand) -> None:
     beside.ask_retry("a.bin")
     assert gateway.journal.outcomes() == {"a.bin": "sending"}
     beside.close_file()
+
+
+def test_a_close_names_no_more_attempts_than_it_has_room_for_and_the_next_one_names_the_others(stand: Stand) -> None:
+    path = stand.write("a.bin", b"content")
+    gateway = stand.start()
+    gateway.step()
+    (sent,) = stand.log.closes()
+    given_up = [f"{number:032x}" for number in range(1_000, 1_000 + MOST_SUPERSEDED + 9)]
+    for attempt in given_up:
+        gateway.journal.plan(replace(sent, attempt=attempt, series_number=-1), ())
+        gateway.journal.give_up(attempt)
+    named = []
+    for content in (b"other", b"another", b"last"):
+        path.write_bytes(content)
+        gateway.step()
+        named.append(stand.log.closes()[-1])
+    assert [list(close.supersedes) for close in named] == [given_up[9:], given_up[:9], []]
+    assert max(len(close.to_body()) for close in named) < LONGEST_CLOSE_BYTES // 8
 
 
 def test_the_journal_of_another_station_is_refused(tmp_path: Path) -> None:

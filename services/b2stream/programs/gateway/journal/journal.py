@@ -53,6 +53,9 @@ SELECT name, state, retry, refused_reason, lost_reason, committed_at_us, replica
 FROM attempts LEFT JOIN receipts USING (batch)
 """
 
+MOST_SUPERSEDED = 256
+"""Attempts that one close names, 33 bytes each in `contracts.records.LONGEST_CLOSE_BYTES`."""
+
 
 def now_us() -> int:
     """This computer's clock; it never decides what a batch is, only when to look again."""
@@ -115,15 +118,19 @@ class Journal:
         return self._archived_content(name) if attempt is None else attempt.content
 
     def superseded_by_next(self, name: str, resent_batch: str | None) -> tuple[str, ...]:
-        """Attempts that the next close under this name makes void: unfinished ones, and of a batch sent again those without a commit."""
+        """Attempts that the next close under this name makes void: unfinished ones, and of a batch sent again those without a commit.
+
+        The latest ones where there are more than a close has room for; the close after it names the others.
+        """
         unfinished = (
             "SELECT attempt, place FROM attempts WHERE name = ? AND state IN ('cut', 'void') AND superseded = 0"
         )
         again = (
             "SELECT attempt, place FROM attempts WHERE batch = ? AND state IN ('closing', 'closed') AND superseded = 0"
         )
-        rows = self.file.read(f"{unfinished} UNION {again} ORDER BY place", (name, resent_batch))  # both are ours
-        return tuple(row["attempt"] for row in rows)
+        latest = f"{unfinished} UNION {again} ORDER BY place DESC LIMIT {MOST_SUPERSEDED}"  # both are ours
+        rows = self.file.read(latest, (name, resent_batch))
+        return tuple(row["attempt"] for row in reversed(rows))
 
     # Steps of an attempt
 
