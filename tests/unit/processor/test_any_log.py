@@ -311,7 +311,7 @@ def test_I1_to_I5_and_I8_hold_for_any_log_with_any_crashes_and_failures(
     limits=st.lists(st.integers(1, 3), min_size=4, max_size=4),
     spool_bytes=st.sampled_from((1 << 30, 900, 1)),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_I1_to_I5_I8_and_I10_hold_where_few_attempts_may_be_open_and_each_life_refuses_others(
     chosen: list[Try], picks: list[int], supersede: bool, crashes: list[int], limits: list[int], spool_bytes: int
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import REGISTRY
 
+from b2stream.contracts.partitions import partition_of
 from tests.unit.processor.harness import Deployment
 from tests.unit.processor.signers import OURS, described
 from tests.unit.processor.stations import StationBatch, attempt_name
@@ -265,6 +266,34 @@ def test_I10_of_many_refused_attempts_few_are_remembered_and_the_rest_of_all_are
         assert committed | dead == set(names)
         assert deployment.committed[0] == running.ends()[0]
         assert not running.processor.open_attempts()
+
+    run(scenario())
+
+
+def test_I10_no_more_refused_attempts_are_remembered_than_may_be_open(deploy: Deploy) -> None:
+    async def scenario() -> None:
+        deployment = deploy(open_attempts=1)
+        deployment.send(BATCH.block(ONE, 0), batch(2).block(TWO, 0), batch(3).sent(THREE))
+        deployment.send(BATCH.close(ONE), batch(2).close(TWO))
+        await deployment.running().settle()
+        assert reasons(deployment) == {ONE: {"too_many_open", "hole"}, TWO: {"too_many_open"}}
+
+    run(scenario())
+
+
+def test_I10_what_was_open_in_partitions_that_are_gone_does_not_count(deploy: Deploy) -> None:
+    async def scenario() -> None:
+        deployment, before = deploy(open_attempts=2, partitions=2), refused()
+        names = [f"S{number}" for number in range(30)]
+        here, there = (next(each for each in names if partition_of(each, 2) == at) for at in (0, 1))
+        deployment.send(batch(1, here).block(ONE, 0), batch(2, here).block(TWO, 0))
+        running = deployment.running()
+        await running.feed()
+        running.revoke()
+        running.assign([1])
+        deployment.send(batch(3, there).block(THREE, 0), batch(4, there).block(FOUR, 0))
+        await running.feed()
+        assert (running.processor.open_attempts(), refused()) == (2, before)
 
     run(scenario())
 
