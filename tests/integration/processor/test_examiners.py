@@ -168,7 +168,7 @@ def children(pid: int | None = None) -> list[int]:
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue  # it ended
-        if int(fields[1]) == parent and fields[0] != "Z" and b"examining_process" in command:
+        if int(fields[1]) == parent and fields[0] != "Z" and b"processor.examining.process" in command:
             found.append(int(folder.name))
     return found
 
