@@ -18,7 +18,11 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where an acknowledged message lies."""
+    """Where an acknowledged message lies.
+
+    `offset` is 0 where Kafka does not say: a leader that took over acknowledges what it has already without its place. Who waits for
+    what became of such a message looks too far back, and so at worst sends it again; taken for unknown it might never be sent again.
+    """
 
     partition: int
     offset: int
