@@ -1,5 +1,6 @@
 """What the benchmarks share: a deployment's topics and secrets, CPU time of a process, the machine in words."""
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -76,8 +77,12 @@ def cpu_s(pid: int) -> float:
     """CPU seconds of a running process, its threads, and the processes that it started and that run."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     own_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    children = [child for thread in threads for child in (thread / "children").read_text(encoding="ascii").split()]
+    children: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # it has ended since it was listed, and its children are another's now
+            children += (thread / "children").read_text(encoding="ascii").split()
     return own_s + sum(cpu_s(int(child)) for child in children)
 
 
