@@ -2,48 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from b2stream.archive.memory import MemoryStore
-from b2stream.contracts.envelopes import Headers
-from b2stream.contracts.records import ObjectEvent
 from b2stream.errors import ConfigurationError, Retryable
 from b2stream.programs.audit.repair import cli as repair_cli
 from b2stream.programs.audit.repair import reannouncing
 from b2stream.programs.audit.repair.planning import COPY, Act, RepairPlan
+from tests.unit.audit.quiet_kafka import Kafka, NothingTold
 
 PATHS = [f"SE-Htm/EC/2026/05/{number}.csv" for number in range(3)]
 CONTENT = b"measured"
-
-
-class Kafka:
-    """Acknowledges everything."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def publish(self, topic: str, partition: int, key: bytes, value: bytes, headers: Headers) -> "Future[Any]":
-        done: Future[Any] = Future()
-        done.set_result(None)
-        return done
-
-    def close(self) -> None: ...
-
-
-class Nothing:
-    """A log without an event."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def fix_ends(self) -> None: ...
-
-    def object_events(self) -> Iterator[ObjectEvent]:
-        yield from ()
 
 
 @pytest.fixture
@@ -54,7 +26,7 @@ def second(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
         first.put(path, CONTENT)
     monkeypatch.setattr(repair_cli, "open_centres", lambda settings: [first, made])
     monkeypatch.setattr(repair_cli, "Producer", Kafka)
-    monkeypatch.setattr(repair_cli, "Log", Nothing)
+    monkeypatch.setattr(repair_cli, "Log", NothingTold)
     monkeypatch.setattr(reannouncing, "known_stations", lambda settings, framing: {})
     return made
 

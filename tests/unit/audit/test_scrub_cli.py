@@ -2,44 +2,18 @@
 
 import json
 import signal
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from b2stream.archive.memory import MemoryStore
 from b2stream.archive.store import ReplicaStatus
-from b2stream.contracts.envelopes import Headers
 from b2stream.errors import ConfigurationError, Retryable
-from b2stream.programs.audit.gathering.index import Index
 from b2stream.programs.audit.scrub import cli as scrub_cli
+from tests.unit.audit.quiet_kafka import Kafka, NothingTold
 
 PATHS = [f"SE-Htm/EC/2026/05/{name}.csv" for name in "abc"]
-
-
-class Kafka:
-    """Acknowledges everything, at once."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def publish(self, topic: str, partition: int, key: bytes, value: bytes, headers: Headers) -> "Future[Any]":
-        done: Future[Any] = Future()
-        done.set_result(None)
-        return done
-
-    def close(self) -> None: ...
-
-
-class NothingTold:
-    """A log without an event."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def fix_ends(self) -> None: ...
-
-    def read_commits(self, index: Index) -> None: ...
 
 
 @pytest.fixture
