@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from b2stream.errors import ConfigurationError
 from b2stream.sandbox.processes import Process
 
 Kind = Literal["server", "program"]
@@ -42,11 +43,20 @@ class Part:
 
 
 def read_parts(directory: Path) -> dict[str, Part]:
-    """The parts by name, in the order in which they were started; none if nothing was ever started there."""
+    """The parts by name, in the order in which they were started; none if nothing was ever started there.
+
+    Raises ConfigurationError where the file is torn: then nobody knows which processes are this sandbox's.
+    """
     file = directory / FILE_NAME
     if not file.exists():
         return {}
-    return {one["name"]: Part(**one) for one in json.loads(file.read_text(encoding="utf-8"))["parts"]}
+    try:
+        return {one["name"]: Part(**one) for one in json.loads(file.read_text(encoding="utf-8"))["parts"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(
+            f"{file} does not say what runs ({error!r}): end what `ps` shows with {directory} in its command, remove the file, "
+            "and say `b2stream sandbox up` again; archive, log and stations beside it stay"
+        ) from error
 
 
 def write_parts(directory: Path, parts: Iterable[Part]) -> None:

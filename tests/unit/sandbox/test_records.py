@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from b2stream.cli import cli
+from b2stream.errors import ConfigurationError
 from b2stream.sandbox import processes
 from b2stream.sandbox.processes import Process
 from b2stream.sandbox.records import Part, read_parts, write_parts
@@ -24,6 +25,13 @@ def test_records_survive_a_round_trip_and_know_whether_a_part_runs(tmp_path: Pat
     assert list(found.values()) == parts
     assert {name: part.running for name, part in found.items()} == {"kafka": True, "redis": False, "old": False}
     assert read_parts(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("torn", ['{"format": 1, "parts": [{"na', "", "{}", '{"parts": [{"name": "kafka"}]}', "\0"])
+def test_a_torn_record_is_named_with_what_to_do(tmp_path: Path, torn: str) -> None:
+    (tmp_path / "deployment.json").write_text(torn)
+    with pytest.raises(ConfigurationError, match=r"deployment\.json does not say what runs .* remove the file"):
+        read_parts(tmp_path)
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]], ids=["table", "JSON"])
