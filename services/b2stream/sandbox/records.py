@@ -54,8 +54,8 @@ def read_parts(directory: Path) -> dict[str, Part]:
         return {one["name"]: Part(**one) for one in json.loads(file.read_text(encoding="utf-8"))["parts"]}
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{file} does not say what runs ({error!r}): end what `ps` shows with {directory} in its command, remove the file, "
-            "and say `b2stream sandbox up` again; archive, log and stations beside it stay"
+            f"{file} does not say what runs ({error!r}): end what `ps axeww | grep {directory}` shows, and the redis-server beside it, "
+            "remove the file, and say `b2stream sandbox up` again; archive, log and stations stay"
         ) from error
 
 
